@@ -1,0 +1,54 @@
+"""Identifiers. Time-ordered, so that an index on the id is an index on age, and derived where a repeat must hit the same row.
+
+`ntf_` + 26 characters (ULID: 48 bit milliseconds, 80 bit random, Crockford base 32); a notification that belongs to a
+batch is the batch's own 26 characters plus its index, so its id is known before its row exists.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_ULID_LENGTH: Final = 26
+NOTIFICATION: Final = "ntf_"
+BATCH: Final = "bat_"
+DEVICE: Final = "dev_"
+
+
+def _base32(number: int, length: int) -> str:
+    chars = []
+    for _ in range(length):
+        number, digit = divmod(number, 32)
+        chars.append(_ALPHABET[digit])
+    return "".join(reversed(chars))
+
+
+def new_ulid(now_ms: int) -> str:
+    """26 lower-case characters, ordered by `now_ms` (source: github.com/ulid/spec)."""
+    return _base32(now_ms, 10) + _base32(int.from_bytes(os.urandom(10)), 16)
+
+
+def new_notification_id(now_ms: int) -> str:
+    return NOTIFICATION + new_ulid(now_ms)
+
+
+def new_batch_id(now_ms: int) -> str:
+    return BATCH + new_ulid(now_ms)
+
+
+def new_device_id(now_ms: int) -> str:
+    return DEVICE + new_ulid(now_ms)
+
+
+def batch_member_id(batch_id: str, index: int) -> str:
+    """The id of the `index`-th notification of a batch; the same for every expansion, so repeats write the same row."""
+    return f"{NOTIFICATION}{batch_id.removeprefix(BATCH)}-{index:05d}"
+
+
+def batch_of_member(notification_id: str) -> tuple[str, int] | None:
+    """Inverse of `batch_member_id`; None for an id that isn't a member of a batch."""
+    ulid, dash, index = notification_id.removeprefix(NOTIFICATION).partition("-")
+    if not dash or len(ulid) != _ULID_LENGTH or not (index.isascii() and index.isdigit()):
+        return None
+    return BATCH + ulid, int(index)

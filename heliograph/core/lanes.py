@@ -1,0 +1,166 @@
+"""Every lane of the message queue, one row each, and what travels in it.
+
+A lane has three levels that are pulled strictly: p1 only when p0 is empty, p2 only when both are. Each level has its
+own retry lane, so that a retry storm of one never blocks another. Subjects: `lane.<lane>.p0`, `retry.<lane>.p0`, and
+`retry.<lane>.p0.later.<unique>` for a message that the server holds until its time.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+import msgspec
+
+from heliograph.core.model import Device, DeviceKind, Key, Level, Mail, Millis, Notification
+
+MAX_PACK_BYTES: Final = 256 * 1024
+
+
+class Item(Protocol):
+    """What every lane's item can say of itself."""
+
+    @property
+    def key(self) -> Key: ...
+    @property
+    def level(self) -> Level: ...
+    @property
+    def target(self) -> str: ...
+
+
+class IngestItem(msgspec.Struct, frozen=True, omit_defaults=True, tag="n"):
+    """An accepted notification, on its way to the delivery router."""
+
+    notification: Notification
+    target: str = ""
+
+    @property
+    def key(self) -> Key:
+        return self.notification.key
+
+    @property
+    def level(self) -> Level:
+        return self.notification.level
+
+
+class BatchItem(msgspec.Struct, frozen=True, tag="b"):
+    """An accepted batch (by id; the store has it), to be expanded from member `start` on."""
+
+    tenant: str
+    batch_id: str
+    at_level: int
+    start: int = 0
+    target: str = ""
+
+    @property
+    def key(self) -> Key:
+        return Key(self.tenant, self.batch_id)
+
+    @property
+    def level(self) -> Level:
+        return Level(self.at_level)
+
+
+class _Addressed(msgspec.Struct, frozen=True, omit_defaults=True):
+    notification: Notification
+
+    @property
+    def key(self) -> Key:
+        return self.notification.key
+
+    @property
+    def level(self) -> Level:
+        return self.notification.level
+
+
+class InAppItem(_Addressed, frozen=True, omit_defaults=True):
+    """For the in-app worker. `planned` = the router counts on it as a delivery; else it only keeps the stream gap-free."""
+
+    planned: bool = True
+    target: str = "in_app"
+
+
+class PushItem(_Addressed, frozen=True, omit_defaults=True, kw_only=True):
+    """For the push worker: one device. `gen` counts replays, `attempt` tries (from 1), `base` tries before the replay."""
+
+    device_id: str
+    kind: DeviceKind
+    token: str
+    registered_at: Millis = 0
+    attempt: int = 1
+    gen: int = 0
+    base: int = 0
+
+    @property
+    def target(self) -> str:
+        return push_target(self.device_id)
+
+
+class EmailItem(_Addressed, frozen=True, omit_defaults=True, kw_only=True):
+    """For the e-mail worker: to be rendered and put into the outbox."""
+
+    address: str
+    name: str | None = None
+    attempt: int = 1
+    gen: int = 0
+    base: int = 0
+    target: str = "email"
+
+
+class OutboxItem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """For the e-mail sender: a rendered mail, waiting for a token of the rate limit."""
+
+    tenant: str
+    id: str
+    at_level: int
+    mail: Mail
+    expires_at: Millis | None = None
+    attempt: int = 1
+    gen: int = 0
+    base: int = 0
+    target: str = "email"
+
+    @property
+    def key(self) -> Key:
+        return Key(self.tenant, self.id)
+
+    @property
+    def level(self) -> Level:
+        return Level(self.at_level)
+
+
+LaneItem = IngestItem | BatchItem | InAppItem | PushItem | EmailItem | OutboxItem
+
+
+class Lane(msgspec.Struct, frozen=True):
+    """One row: who pulls it (`role`), what it holds (`item`, as a msgspec type), how many items a message may pack."""
+
+    name: str
+    role: str
+    item: object
+    pack: int = 500
+    max_bytes: int = 2 * 1024**3
+
+
+INGEST: Final = Lane("ingest", "router", IngestItem | BatchItem)
+INAPP: Final = Lane("inapp", "inapp-worker", InAppItem)
+PUSH: Final = Lane("push", "push-worker", PushItem, pack=100)
+EMAIL: Final = Lane("email", "email-worker", EmailItem)
+OUTBOX: Final = Lane("outbox", "email-sender", OutboxItem, pack=25)
+"""The rate-limit queue. Small packs: an envelope belongs to one sender until all of its mails are settled."""
+
+LANES: Final = (INGEST, INAPP, PUSH, EMAIL, OUTBOX)
+LANE_OF_NAME: Final = {lane.name: lane for lane in LANES}
+
+
+def push_target(device_id: str) -> str:
+    return f"push:{device_id}"
+
+
+def push_item(notification: Notification, device: Device) -> PushItem:
+    return PushItem(
+        notification=notification.lighten(),
+        device_id=device.id,
+        kind=device.kind,
+        token=device.value,
+        registered_at=device.created_at,
+    )

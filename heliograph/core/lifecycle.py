@@ -1,0 +1,254 @@
+"""What may happen to a notification, and what its events amount to.
+
+The store keeps an append-only list of events per notification; status, timeline and the reconciler's next step are all
+derived from it here. A status is a rank, never a sequence: late, doubled or shuffled events never move it back.
+See docs/lifecycle.md for the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from heliograph.core.model import InboxState, Key, Millis, Notification
+
+Status = Literal[
+    "accepted", "scheduled", "queued", "sending", "sent", "delivered", "retrying", "failed", "suppressed", "expired",
+    "cancelled",
+]  # fmt: skip
+EventKind = Literal[
+    "routed", "escalated", "replayed", "requeued", "sending", "unknown", "retrying", "sent", "delivered", "failed",
+    "suppressed", "expired", "cancelled", "deferred", "opened", "clicked", "complained", "unsubscribed",
+]  # fmt: skip
+
+_RANK: Final[dict[Status, int]] = {
+    "accepted": 0, "scheduled": 0, "queued": 1, "sending": 2, "retrying": 2, "sent": 4,
+    "cancelled": 5, "expired": 5, "suppressed": 5, "failed": 6, "delivered": 7,
+}  # fmt: skip
+SETTLED: Final[frozenset[Status]] = frozenset(
+    {"sent", "delivered", "failed", "suppressed", "expired", "cancelled"}
+)
+"""Statuses in which nobody owes the delivery another step. `sent` is among them: the provider has it, and whether word
+of the mailbox ever comes back is the provider's choice (SMTP never tells)."""
+
+_STATUS_OF_KIND: Final[dict[str, Status]] = {
+    "sent": "sent", "delivered": "delivered", "failed": "failed", "suppressed": "suppressed", "expired": "expired",
+    "cancelled": "cancelled",
+}  # fmt: skip
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One thing that happened to one notification.
+
+    `id` is unique within the notification: recording the same event twice records it once. `plan` (of `routed` and
+    `escalated`) names the targets that are now owed a delivery. `settles` closes the target's generation `gen`.
+    """
+
+    tenant: str
+    notification_id: str
+    at: Millis
+    kind: EventKind
+    target: str = ""
+    attempt: int = 0
+    gen: int = 0
+    token: str = ""
+    """Of a `sending` event: drawn by the worker, to tell its own attempt from a rival's."""
+    provider: str | None = None
+    provider_id: str | None = None
+    detail: str | None = None
+    plan: tuple[str, ...] = ()
+    why: dict[str, str] = {}
+    unique: str = ""
+    """Distinguishes events of one kind and attempt (a webhook's own event id, a requeue's time)."""
+    due_at: Millis | None = None
+    """Of `retrying` and `replayed`: when the next try is meant to happen."""
+
+    @property
+    def id(self) -> str:
+        return f"{self.target}|{self.kind}|{self.gen}.{self.attempt}|{self.unique}"
+
+    @property
+    def key(self) -> Key:
+        return Key(self.tenant, self.notification_id)
+
+    @property
+    def settles(self) -> str | None:
+        """The name of what this event closes, or None. The first event of a name closes it, the others change nothing."""
+        return f"{self.target}.{self.gen}" if self.kind in _STATUS_OF_KIND else None
+
+    @property
+    def opens(self) -> int:
+        """How many deliveries this event adds to those that are owed."""
+        return 1 if self.kind == "replayed" else len(self.plan)
+
+
+class Delivery(msgspec.Struct, kw_only=True):
+    """Where one delivery stands: the fold of its events."""
+
+    target: str
+    status: Status = "queued"
+    attempts: int = 0
+    gen: int = 0
+    base: int = 0
+    provider: str | None = None
+    provider_id: str | None = None
+    reason: str | None = None
+    updated_at: Millis = 0
+    moved_at: Millis = 0
+    """When it was last handed to a lane or began an attempt: older than everything in its lane = lost by the lane."""
+    due_at: Millis | None = None
+    """Of `retrying` and a paced replay: when the next try is meant to happen."""
+
+    @property
+    def channel(self) -> str:
+        return self.target.partition(":")[0]
+
+    @property
+    def settled(self) -> bool:
+        return self.status in SETTLED
+
+
+class History(msgspec.Struct, frozen=True):
+    """Everything the store knows of one notification."""
+
+    notification: Notification
+    events: tuple[Event, ...] = ()
+    state: InboxState = InboxState()
+    open: int = 1
+    """Owed deliveries; 1 before routing, 0 when all are settled."""
+    cancelled: bool = False
+
+    @property
+    def routed(self) -> bool:
+        return any(event.kind == "routed" for event in self.events)
+
+
+def fold(events: Iterable[Event]) -> dict[str, Delivery]:
+    """Deliveries by target, in the order they were planned."""
+    deliveries: dict[str, Delivery] = {}
+    for event in sorted(events, key=_time_of):
+        for target in event.plan:
+            fresh = Delivery(target=target, updated_at=event.at, moved_at=event.at)
+            deliveries.setdefault(target, fresh)
+        if event.target and event.kind not in ("routed", "escalated"):
+            delivery = deliveries.setdefault(event.target, Delivery(target=event.target, updated_at=event.at))
+            _apply(delivery, event)
+    return deliveries
+
+
+def _time_of(event: Event) -> tuple[Millis, int]:
+    return event.at, 0 if event.plan else 1
+
+
+def _apply(delivery: Delivery, event: Event) -> None:
+    match event.kind:
+        case "replayed":
+            _reopen(delivery, event)
+        case "sending" | "retrying" | "unknown" | "requeued":
+            _progress(delivery, event)
+        case "sent" | "delivered" | "failed" | "suppressed" | "expired" | "cancelled":
+            _settle(delivery, event, _STATUS_OF_KIND[event.kind])
+        case _:
+            pass  # engagement and deferrals stand in the timeline only
+
+
+def _reopen(delivery: Delivery, event: Event) -> None:
+    if event.gen > delivery.gen:
+        delivery.gen, delivery.base = event.gen, delivery.attempts
+        delivery.status, delivery.reason = "queued", None
+        delivery.updated_at = delivery.moved_at = event.at
+        delivery.due_at = event.due_at
+
+
+def _progress(delivery: Delivery, event: Event) -> None:
+    if event.gen < delivery.gen or event.attempt < delivery.attempts:
+        return
+    delivery.moved_at = max(delivery.moved_at, event.at)
+    if event.kind == "requeued":
+        delivery.due_at = None
+        return
+    delivery.attempts = event.attempt
+    if not delivery.settled:
+        delivery.status = "sending" if event.kind == "sending" else "retrying"
+        delivery.reason = event.detail
+        delivery.updated_at = event.at
+        delivery.provider = event.provider or delivery.provider
+        delivery.due_at = event.due_at
+
+
+def _settle(delivery: Delivery, event: Event, status: Status) -> None:
+    delivery.attempts = max(delivery.attempts, event.attempt)
+    delivery.provider = event.provider or delivery.provider
+    delivery.provider_id = event.provider_id or delivery.provider_id
+    if event.gen >= delivery.gen and _RANK[status] > _RANK[delivery.status]:
+        delivery.status, delivery.reason, delivery.updated_at = status, event.detail, event.at
+        delivery.due_at = None
+
+
+_SUCCESS: Final[tuple[Status, ...]] = ("delivered", "sent")
+_UNDER_WAY: Final[tuple[Status, ...]] = ("sending", "retrying", "queued")
+_ENDED: Final[tuple[Status, ...]] = ("failed", "expired", "suppressed", "cancelled")
+
+
+def status_of(history: History, deliveries: dict[str, Delivery]) -> Status:
+    """The notification's own status: the best news of its deliveries, else what is under way, else the worst end."""
+    if history.cancelled:
+        return "cancelled"
+    found = {delivery.status for delivery in deliveries.values()}
+    ranked = (*_SUCCESS, *_UNDER_WAY, *_ENDED)
+    return next((status for status in ranked if status in found), "accepted")
+
+
+# --- beginning an attempt -------------------------------------------------------------------------------------------
+
+
+class Begin(msgspec.Struct, frozen=True):
+    """Start this attempt; `unknown` names an earlier one whose outcome nobody recorded."""
+
+    attempt: int
+    unknown: int | None = None
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """Not now (somebody else is at it, or its time hasn't come): look again then, as this attempt."""
+
+    until: Millis
+    attempt: int
+
+
+class Drop(msgspec.Struct, frozen=True):
+    """Nothing to do for this copy."""
+
+    reason: str
+
+
+def after_refusal(
+    events: Sequence[Event], target: str, attempt: int, gen: int, now: Millis, lease_ms: int, orphaned: bool
+) -> Begin | Wait | Drop:
+    """What a worker does whose attempt the store refused to begin.
+
+    The store refuses when the attempt was begun already: by this item before its worker died, or by a second copy of
+    it. `orphaned` = the queue delivers the item again because its worker went silent, so nobody is at it any more.
+    """
+    delivery = fold(events).get(target)
+    if delivery is None or delivery.settled or gen < delivery.gen:
+        return Drop("settled already")
+    if delivery.status == "sending":
+        started = max(e.at for e in events if e.target == target and e.kind == "sending")
+        if not orphaned and now - started < lease_ms:
+            return Wait(started + lease_ms, attempt)
+        return Begin(delivery.attempts + 1, unknown=delivery.attempts)
+    if attempt > delivery.attempts:
+        return Begin(attempt)
+    if not orphaned:
+        # Its outcome is recorded and the next attempt is on its way as an item of its own.
+        return Drop("superseded")
+    if delivery.due_at is not None and delivery.due_at > now:
+        return Wait(delivery.due_at, delivery.attempts + 1)
+    return Begin(delivery.attempts + 1)
+
+
+def timeline_order(events: Sequence[Event]) -> list[Event]:
+    return sorted(events, key=_time_of)

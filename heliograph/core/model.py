@@ -1,0 +1,179 @@
+"""The nouns: notification, user, device, batch, mail. Immutable values, shared by every box.
+
+Times are integers, milliseconds since 1970-01-01 UTC (`Millis`); RFC 3339 exists only at the HTTP edge.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any, Final, Literal
+
+import msgspec
+
+Millis = int
+Type = Literal["transactional", "alert", "marketing"]
+Channel = Literal["in_app", "push", "email"]
+DeviceKind = Literal["fcm_token", "fcm_fid", "apns", "webpush", "expo"]
+Engagement = Literal["seen", "read", "unread", "archive", "unarchive"]
+
+CHANNELS: Final[tuple[Channel, ...]] = ("in_app", "push", "email")
+HEAVY_CONTENT: Final = 16 * 1024
+"""Characters of body from which an item carries only the notification's id (DESIGN section 4: items stay small)."""
+
+
+class Level(IntEnum):
+    """Queue level; the smaller is always served first."""
+
+    P0 = 0
+    P1 = 1
+    P2 = 2
+
+
+LEVEL_OF_TYPE: Final[dict[Type, Level]] = {
+    "transactional": Level.P0,
+    "alert": Level.P1,
+    "marketing": Level.P2,
+}
+
+
+class Key(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """Names one object of one tenant: the tenant is part of every look-up."""
+
+    tenant: str
+    id: str
+
+
+class Notification(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a client service asked to tell one user. Never changes after it was accepted."""
+
+    id: str
+    tenant: str
+    user: str
+    type: Type
+    created_at: Millis
+    title: str = ""
+    body: str | None = ""
+    """None in a queue item = heavy: load it by id (see `lighten`)."""
+    category: str | None = None
+    data: dict[str, Any] | None = None
+    action_url: str | None = None
+    channels: tuple[Channel, ...] | None = None
+    """The channels the caller limits the choice to; None = the router decides."""
+    collapse_key: str | None = None
+    expires_at: Millis | None = None
+    batch_id: str | None = None
+
+    @property
+    def level(self) -> Level:
+        return LEVEL_OF_TYPE[self.type]
+
+    @property
+    def key(self) -> Key:
+        return Key(self.tenant, self.id)
+
+    @property
+    def user_key(self) -> Key:
+        return Key(self.tenant, self.user)
+
+    @property
+    def in_inbox(self) -> bool:
+        """Whether the inbox keeps it: always, unless the caller named channels and left `in_app` out."""
+        return self.channels is None or "in_app" in self.channels
+
+    def expired(self, now: Millis) -> bool:
+        return self.expires_at is not None and now >= self.expires_at
+
+    def lighten(self) -> Notification:
+        """The same notification as it travels in a queue: a heavy body stays in the store."""
+        if self.body is None or len(self.body) <= HEAVY_CONTENT:
+            return self
+        return msgspec.structs.replace(self, body=None)
+
+
+class User(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A person of a tenant, as far as deliveries need to know them."""
+
+    tenant: str
+    id: str
+    email: str | None = None
+    name: str | None = None
+    locale: str | None = None
+    timezone: str | None = None
+    data: dict[str, Any] | None = None
+    updated_at: Millis = 0
+
+    @property
+    def key(self) -> Key:
+        return Key(self.tenant, self.id)
+
+
+class Device(msgspec.Struct, frozen=True):
+    """Something that can show a push. `value` is the token, or the JSON text of a Web Push subscription."""
+
+    id: str
+    tenant: str
+    user: str
+    kind: DeviceKind
+    value: str
+    created_at: Millis
+
+
+class Recipient(msgspec.Struct, frozen=True):
+    """A user with what can be reached of them; `user` is None when nobody ever told us more than the id."""
+
+    user: User | None
+    devices: tuple[Device, ...] = ()
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """One list send: stored as one document, expanded into notifications by the router."""
+
+    id: str
+    tenant: str
+    type: Type
+    created_at: Millis
+    content: Notification
+    """The common content; `id` and `user` are those of the batch and empty."""
+    users: tuple[str, ...]
+
+    @property
+    def level(self) -> Level:
+        return LEVEL_OF_TYPE[self.type]
+
+
+class InboxState(msgspec.Struct, frozen=True):
+    """A person's marks on one inbox item."""
+
+    seen_at: Millis | None = None
+    read_at: Millis | None = None
+    archived_at: Millis | None = None
+
+
+class InboxItem(msgspec.Struct, frozen=True):
+    notification: Notification
+    state: InboxState
+
+
+class Mail(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A rendered e-mail, ready for any provider. `args` come back in the provider's webhooks."""
+
+    to: str
+    subject: str
+    text: str
+    html: str
+    to_name: str | None = None
+    args: dict[str, str] = {}
+    headers: dict[str, str] = {}
+
+
+class PushMessage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One push to one device, before a provider puts it into its own words."""
+
+    kind: DeviceKind
+    token: str
+    title: str
+    body: str
+    data: dict[str, str] = {}
+    collapse_key: str | None = None
+    ttl_s: int | None = None
+    urgent: bool = False

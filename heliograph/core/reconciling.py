@@ -1,0 +1,114 @@
+"""What the reconciler does with one notification that made no progress, pure.
+
+It needs no record of the queue's contents: a lane is first in, first out within a level, so an item that was handed to
+a lane before the lane's oldest message isn't in it any more. Such an item was lost (a wipe, a failed publish) and is
+handed over again; otherwise it simply waits its turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from heliograph.core.lifecycle import Delivery, History, fold
+from heliograph.core.model import Level, Millis
+
+GRACE_MS: Final = 15_000
+"""An item that isn't in its lane may be in a worker's hands: this long after its last step it counts as lost."""
+RECHECK_MS: Final = 60_000
+"""When to look again at what waits in its lane. A wiped queue doesn't wait for that: the reconciler notices the new
+streams and looks at everything at once."""
+
+Backlog = Mapping[tuple[str, Level], Millis]
+"""Per (lane, level), retry lane included: when its oldest message was published; absent = empty."""
+
+_LANES_OF_CHANNEL: Final = {"in_app": ("inapp",), "push": ("push",), "email": ("email", "outbox")}
+
+
+class Reroute(msgspec.Struct, frozen=True):
+    """Hand the notification to the ingest lane again."""
+
+
+class Requeue(msgspec.Struct, frozen=True):
+    """Hand this delivery to its lane again, as its next attempt."""
+
+    delivery: Delivery
+
+
+class Escalate(msgspec.Struct, frozen=True):
+    """The in-app delivery wasn't acknowledged: route as if offline."""
+
+
+class Close(msgspec.Struct, frozen=True):
+    """The notification is settled but still counted as open."""
+
+
+Step = Reroute | Requeue | Escalate | Close
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    steps: tuple[Step, ...]
+    check_at: Millis
+    """When to look again, if nothing closes it before."""
+
+
+def examine(history: History, backlog: Backlog, now: Millis, unseen_after_ms: int) -> Verdict:
+    """Decides the next steps for a notification whose `next_check_at` has come."""
+    if history.cancelled:
+        return Verdict((Close(),), now + RECHECK_MS)
+    if not history.routed:
+        return _unrouted(history, backlog, now)
+    open_deliveries = [d for d in fold(history.events).values() if not d.settled]
+    if not open_deliveries:
+        return Verdict((Close(),), now + RECHECK_MS)
+    steps: list[Step] = []
+    check_at = now + RECHECK_MS
+    for delivery in open_deliveries:
+        wait_until = _in_time_until(history, delivery, backlog, now, unseen_after_ms)
+        if wait_until is not None:
+            check_at = min(check_at, wait_until)
+        else:
+            steps.append(Escalate() if delivery.channel == "in_app" else Requeue(delivery))
+            check_at = min(check_at, now + GRACE_MS)
+    return Verdict(tuple(steps), check_at)
+
+
+def _unrouted(history: History, backlog: Backlog, now: Millis) -> Verdict:
+    requeued = [event.at for event in history.events if event.kind == "requeued"]
+    since = max(requeued, default=history.notification.created_at)
+    if _covered(("ingest",), history.notification.level, since, backlog):
+        return Verdict((), now + RECHECK_MS)
+    if now - since < GRACE_MS:
+        return Verdict((), since + GRACE_MS)
+    return Verdict((Reroute(),), now + GRACE_MS)
+
+
+def _in_time_until(
+    history: History, delivery: Delivery, backlog: Backlog, now: Millis, unseen_after_ms: int
+) -> Millis | None:
+    """When to look at this delivery again; None = it is overdue now."""
+    if delivery.channel == "in_app":
+        due = delivery.moved_at + unseen_after_ms
+        return due if due > now else None
+    since = max(delivery.moved_at, delivery.due_at or 0)
+    if since > now:
+        return since
+    planned_by_us = delivery.due_at is not None and delivery.due_at - delivery.updated_at > LONG_DELAY_MS
+    if planned_by_us or (delivery.status == "queued" and delivery.due_at is not None):
+        return None
+    if _covered(_LANES_OF_CHANNEL[delivery.channel], history.notification.level, since, backlog):
+        return now + RECHECK_MS
+    return since + GRACE_MS if now - since < GRACE_MS else None
+
+
+LONG_DELAY_MS: Final = 60_000
+"""Delays above this live in the store and are published by the reconciler; shorter ones are the queue's."""
+
+
+def _covered(lanes: tuple[str, ...], level: Level, since: Millis, backlog: Backlog) -> bool:
+    slack = 1_000  # the event's clock is a worker's, the message's is the queue server's
+    return any(
+        (oldest := backlog.get((lane, level))) is not None and oldest <= since + slack for lane in lanes
+    )

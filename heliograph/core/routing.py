@@ -1,0 +1,176 @@
+"""The delivery router's rule, pure: facts about one recipient in, the planned deliveries and the reasons out.
+
+Online: in-app, and push to devices that have no live connection. Offline: e-mail, and push. The item waits in the inbox
+either way. Callers may limit the channels; the choice then falls on what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from heliograph.core.lanes import push_target
+from heliograph.core.model import Channel, Device, DeviceKind, Notification, Recipient
+
+
+class Means(msgspec.Struct, frozen=True):
+    """What this installation can send with."""
+
+    email: bool
+    push: frozenset[DeviceKind]
+
+
+class Presence(msgspec.Struct, frozen=True):
+    """What the presence cache says of one user. `known` = had a connection lately, so a client may resume."""
+
+    nodes: frozenset[str] = frozenset()
+    devices: frozenset[str] = frozenset()
+    """Devices that hold a live connection themselves: no push for them."""
+    known: bool = False
+
+    @property
+    def online(self) -> bool:
+        return bool(self.nodes)
+
+
+class Facts(msgspec.Struct, frozen=True):
+    recipient: Recipient
+    presence: Presence
+    means: Means
+    suppressed: str | None = None
+    """Why the e-mail address must not be written to, if so."""
+
+
+class Route(msgspec.Struct, frozen=True):
+    """The decision. `why` has a sentence for every channel, chosen or not; `inbox_only` = nothing but waiting is left."""
+
+    in_app: bool
+    devices: tuple[Device, ...]
+    email: str | None
+    why: dict[str, str]
+    summary: str
+    inbox_only: bool = False
+    suppressed: bool = False
+    """The only way left was an address on the suppression list."""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        in_app = ("in_app",) if self.in_app else ()
+        email = ("email",) if self.email else ()
+        return (*in_app, *(push_target(device.id) for device in self.devices), *email)
+
+
+def route(notification: Notification, facts: Facts) -> Route:
+    """Decides where one notification goes."""
+    if facts.presence.online:
+        return _online(notification, facts)
+    return _offline(notification, facts, "the user is offline")
+
+
+def escalate(notification: Notification, facts: Facts, already: Iterable[str], waited_s: float) -> Route:
+    """What is added when an online user didn't acknowledge in time: as if offline, less what was planned before."""
+    found = _offline(notification, facts, f"not acknowledged within {waited_s:g} s")
+    planned = set(already)
+    return msgspec.structs.replace(
+        found,
+        in_app=False,
+        inbox_only=False,
+        devices=tuple(d for d in found.devices if push_target(d.id) not in planned),
+        email=None if "email" in planned else found.email,
+    )
+
+
+def _online(notification: Notification, facts: Facts) -> Route:
+    why: dict[str, str] = {}
+    in_app = _allowed(notification, "in_app", why)
+    if in_app:
+        why["in_app"] = f"chosen: the user is online on {len(facts.presence.nodes)} node(s)"
+    devices = _devices(notification, facts, why, skip_live=True)
+    email = None
+    refusal = _no_email(notification, facts)
+    if refusal:
+        why["email"] = refusal
+    elif in_app or devices:
+        why["email"] = "not chosen: the user is online" + (
+            ", e-mail follows if nothing is acknowledged" * in_app
+        )
+    else:
+        email, why["email"] = (
+            facts.recipient.user and facts.recipient.user.email,
+            "chosen: the only channel left",
+        )
+    return _finish(notification, facts, in_app, devices, email, why, "the user is online")
+
+
+def _offline(notification: Notification, facts: Facts, because: str) -> Route:
+    why: dict[str, str] = {}
+    if _allowed(notification, "in_app", why):
+        why["in_app"] = f"not chosen: {because}; it waits in the inbox"
+    devices = _devices(notification, facts, why, skip_live=False)
+    refusal = _no_email(notification, facts)
+    email = None if refusal or facts.recipient.user is None else facts.recipient.user.email
+    why["email"] = refusal or f"chosen: {because}"
+    return _finish(notification, facts, False, devices, email, why, because)
+
+
+def _finish(
+    notification: Notification,
+    facts: Facts,
+    in_app: bool,
+    devices: tuple[Device, ...],
+    email: str | None,
+    why: dict[str, str],
+    because: str,
+) -> Route:
+    inbox_only = not (in_app or devices or email) and notification.in_inbox
+    if inbox_only:
+        why["in_app"] = f"chosen: {because} and no other channel is left, so it waits in the inbox"
+    return Route(
+        in_app=in_app or inbox_only,
+        devices=devices,
+        email=email,
+        why=why,
+        summary=because,
+        inbox_only=inbox_only,
+        suppressed=facts.suppressed is not None,
+    )
+
+
+def _allowed(notification: Notification, channel: Channel, why: dict[str, str]) -> bool:
+    if notification.channels is None or channel in notification.channels:
+        return True
+    why[channel] = "not chosen: the sender left it out of `channels`"
+    return False
+
+
+def _devices(
+    notification: Notification, facts: Facts, why: dict[str, str], *, skip_live: bool
+) -> tuple[Device, ...]:
+    if not _allowed(notification, "push", why):
+        return ()
+    registered = facts.recipient.devices
+    usable = tuple(device for device in registered if device.kind in facts.means.push)
+    chosen = tuple(d for d in usable if not (skip_live and d.id in facts.presence.devices))
+    if chosen:
+        why["push"] = f"chosen: {len(chosen)} registered device(s)"
+    elif not registered:
+        why["push"] = "not chosen: no registered device"
+    elif not usable:
+        kinds = ", ".join(sorted({device.kind for device in registered}))
+        why["push"] = f"not chosen: no push provider is configured for {kinds}"
+    else:
+        why["push"] = "not chosen: every registered device has a live connection"
+    return chosen
+
+
+def _no_email(notification: Notification, facts: Facts) -> str | None:
+    if notification.channels is not None and "email" not in notification.channels:
+        return "not chosen: the sender left it out of `channels`"
+    if not facts.means.email:
+        return "not chosen: no e-mail provider is configured"
+    if facts.recipient.user is None or not facts.recipient.user.email:
+        return "not chosen: the user has no e-mail address"
+    if facts.suppressed:
+        return f"not chosen: the address is suppressed ({facts.suppressed})"
+    return None
