@@ -1,4 +1,4 @@
-"""Identifiers. Time-ordered, so that an index on the id is an index on age, and derived where a repeat must hit the same row.
+"""Identifiers: time-ordered, so that an index on the id is one on age; derived where a repeat must hit the same row.
 
 `ntf_` + 26 characters (ULID: 48 bit milliseconds, 80 bit random, Crockford base 32); a notification that belongs to a
 batch is the batch's own 26 characters plus its index, so its id is known before its row exists.

@@ -73,14 +73,14 @@ class _Addressed(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class InAppItem(_Addressed, frozen=True, omit_defaults=True):
-    """For the in-app worker. `planned` = the router counts on it as a delivery; else it only keeps the stream gap-free."""
+    """For the in-app worker. `planned` = a delivery the router counts on; else it only keeps the stream gap-free."""
 
     planned: bool = True
     target: str = "in_app"
 
 
 class PushItem(_Addressed, frozen=True, omit_defaults=True, kw_only=True):
-    """For the push worker: one device. `gen` counts replays, `attempt` tries (from 1), `base` tries before the replay."""
+    """For the push worker: one device. `gen` counts replays, `attempt` tries (from 1), `base` tries before replay."""
 
     device_id: str
     kind: DeviceKind

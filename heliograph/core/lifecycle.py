@@ -27,9 +27,7 @@ _RANK: Final[dict[Status, int]] = {
     "accepted": 0, "scheduled": 0, "queued": 1, "sending": 2, "retrying": 2, "sent": 4,
     "cancelled": 5, "expired": 5, "suppressed": 5, "failed": 6, "delivered": 7,
 }  # fmt: skip
-SETTLED: Final[frozenset[Status]] = frozenset(
-    {"sent", "delivered", "failed", "suppressed", "expired", "cancelled"}
-)
+SETTLED: Final[frozenset[Status]] = frozenset({"sent", "delivered", "failed", "suppressed", "expired", "cancelled"})
 """Statuses in which nobody owes the delivery another step. `sent` is among them: the provider has it, and whether word
 of the mailbox ever comes back is the provider's choice (SMTP never tells)."""
 
@@ -75,7 +73,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     @property
     def settles(self) -> str | None:
-        """The name of what this event closes, or None. The first event of a name closes it, the others change nothing."""
+        """The name of what this event closes, or None. The first event of a name closes it, later ones do not."""
         return f"{self.target}.{self.gen}" if self.kind in _STATUS_OF_KIND else None
 
     @property

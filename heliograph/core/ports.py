@@ -60,7 +60,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """`id` is on disk. `replayed` = it already was, under the same idempotency key and body; `count` = its size then."""
+    """`id` is on disk. `replayed` = it already was, under the same idempotency key and body; `count`: its size."""
 
     id: str
     replayed: bool = False
@@ -98,7 +98,7 @@ class NotificationStore(Protocol):
     async def batch(self, key: Key) -> Batch | None: ...
 
     async def batches_due(self, now: Millis, limit: int) -> Sequence[Batch]:
-        """Batches that aren't marked expanded and whose `check_at` has come, the most urgent level first, then oldest."""
+        """Batches not marked expanded whose `check_at` has come, the most urgent level first, then oldest."""
 
     async def batch_expanded(self, key: Key) -> None:
         """Every member has its row: nothing more to recover."""
@@ -165,9 +165,7 @@ class InboxStore(Protocol):
     async def unread(self, users: Sequence[Key]) -> Sequence[int]:
         """Counts items that are in the inbox, not read and not archived."""
 
-    async def engage(
-        self, user: Key, notification_id: str, mark: Engagement, now: Millis
-    ) -> InboxItem | None:
+    async def engage(self, user: Key, notification_id: str, mark: Engagement, now: Millis) -> InboxItem | None:
         """Marks one item; repeating a mark keeps the first time. `read` implies seen; `unread` clears `read_at`.
 
         Returns the item as it is now, None if the user has no such item.
@@ -202,7 +200,7 @@ class UserStore(Protocol):
         """Removes (user, device id) pairs; False where there was none."""
 
     async def suppressed(self, addresses: Sequence[Key]) -> Sequence[str | None]:
-        """Per (tenant, address): the reason it must not be written to, or None. Addresses compare case-insensitively."""
+        """Per (tenant, address): the reason it must not be written to, or None. Case-insensitive."""
 
     async def suppress(self, address: Key, reason: str, now: Millis) -> None: ...
 
@@ -294,7 +292,7 @@ class Store(NotificationStore, InboxStore, UserStore, AccessStore, DeadLetterSto
 
 
 class Pulled(msgspec.Struct):
-    """One item in a worker's hands. `orphaned` = delivered before, to a worker that went silent; `deliveries` counts."""
+    """One item in hand. `orphaned` = delivered before, to a worker that went silent; `deliveries` counts."""
 
     item: LaneItem
     level: Level
@@ -305,7 +303,7 @@ class Pulled(msgspec.Struct):
 
 
 class LaneState(msgspec.Struct, frozen=True):
-    """In notifications, retry lane included. `oldest_at` = when the oldest waiting or in-flight message was published."""
+    """In notifications, retry lane included. `oldest_at`: when the oldest waiting or in-flight message was sent."""
 
     depth: int
     in_flight: int
@@ -389,12 +387,13 @@ class Appended(msgspec.Struct, frozen=True):
 class UserStreams(Protocol):
     """A short, numbered history per user, so that a client resumes without the store."""
 
-    async def append(
-        self, entries: Sequence[tuple[Key, str, bool, bytes]], now: Millis
-    ) -> Sequence[Appended | None]:
-        """Appends (user, notification id, planned, payload) entries in one round trip; the same notification again keeps its
-        first offset. None where the user has no stream (nobody connected lately). Reading the nodes happens in the same
-        step, so that a client that connects concurrently either finds the entry or is found. Raises `PresenceUnavailable`."""
+    async def append(self, entries: Sequence[tuple[Key, str, bool, bytes]], now: Millis) -> Sequence[Appended | None]:
+        """Appends (user, notification id, planned, payload) entries in one round trip.
+
+        The same notification again keeps its first offset. None where the user has no stream (nobody connected
+        lately). Reading the nodes happens in the same step, so that a client that connects concurrently either finds
+        the entry or is found. Raises `PresenceUnavailable`.
+        """
 
     async def open_stream(self, user: Key) -> Position:
         """The stream's newest position; creates the stream if there is none, and keeps it alive."""

@@ -109,6 +109,4 @@ LONG_DELAY_MS: Final = 60_000
 
 def _covered(lanes: tuple[str, ...], level: Level, since: Millis, backlog: Backlog) -> bool:
     slack = 1_000  # the event's clock is a worker's, the message's is the queue server's
-    return any(
-        (oldest := backlog.get((lane, level))) is not None and oldest <= since + slack for lane in lanes
-    )
+    return any((oldest := backlog.get((lane, level))) is not None and oldest <= since + slack for lane in lanes)

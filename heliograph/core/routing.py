@@ -43,7 +43,7 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 class Route(msgspec.Struct, frozen=True):
-    """The decision. `why` has a sentence for every channel, chosen or not; `inbox_only` = nothing but waiting is left."""
+    """The decision. `why` has a sentence for every channel, chosen or not; `inbox_only` = only waiting is left."""
 
     in_app: bool
     devices: tuple[Device, ...]
@@ -92,14 +92,9 @@ def _online(notification: Notification, facts: Facts) -> Route:
     if refusal:
         why["email"] = refusal
     elif in_app or devices:
-        why["email"] = "not chosen: the user is online" + (
-            ", e-mail follows if nothing is acknowledged" * in_app
-        )
+        why["email"] = "not chosen: the user is online" + (", e-mail follows if nothing is acknowledged" * in_app)
     else:
-        email, why["email"] = (
-            facts.recipient.user and facts.recipient.user.email,
-            "chosen: the only channel left",
-        )
+        email, why["email"] = _address(facts), "chosen: the only channel left"
     return _finish(notification, facts, in_app, devices, email, why, "the user is online")
 
 
@@ -109,7 +104,7 @@ def _offline(notification: Notification, facts: Facts, because: str) -> Route:
         why["in_app"] = f"not chosen: {because}; it waits in the inbox"
     devices = _devices(notification, facts, why, skip_live=False)
     refusal = _no_email(notification, facts)
-    email = None if refusal or facts.recipient.user is None else facts.recipient.user.email
+    email = None if refusal else _address(facts)
     why["email"] = refusal or f"chosen: {because}"
     return _finish(notification, facts, False, devices, email, why, because)
 
@@ -144,9 +139,7 @@ def _allowed(notification: Notification, channel: Channel, why: dict[str, str]) 
     return False
 
 
-def _devices(
-    notification: Notification, facts: Facts, why: dict[str, str], *, skip_live: bool
-) -> tuple[Device, ...]:
+def _devices(notification: Notification, facts: Facts, why: dict[str, str], *, skip_live: bool) -> tuple[Device, ...]:
     if not _allowed(notification, "push", why):
         return ()
     registered = facts.recipient.devices
@@ -164,12 +157,16 @@ def _devices(
     return chosen
 
 
+def _address(facts: Facts) -> str | None:
+    return None if facts.recipient.user is None else facts.recipient.user.email
+
+
 def _no_email(notification: Notification, facts: Facts) -> str | None:
     if notification.channels is not None and "email" not in notification.channels:
         return "not chosen: the sender left it out of `channels`"
     if not facts.means.email:
         return "not chosen: no e-mail provider is configured"
-    if facts.recipient.user is None or not facts.recipient.user.email:
+    if not _address(facts):
         return "not chosen: the user has no e-mail address"
     if facts.suppressed:
         return f"not chosen: the address is suppressed ({facts.suppressed})"

@@ -1,0 +1,96 @@
+"""Natural batching: concurrent callers of a one-item verb share one bulk operation.
+
+No timer and no minimum: an idle batcher flushes at once; what arrives while a flush is in flight forms the next one.
+Low load gets the lowest latency, high load the largest groups.
+
+    batcher = Batcher(store.accept, limit=500, high_water=5_000)
+    result = await batcher.submit(submission)      # 200 concurrent callers: a handful of commits
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from heliograph.core.errors import Overloaded
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+
+class Batcher(Generic[Request, Answer]):
+    """Turns `flush(list) -> list` into `submit(one) -> one`.
+
+    Args:
+        flush: takes up to `limit` requests, answers one result per request in order. If it raises, exactly the callers
+            of that flush get the exception.
+        high_water: requests waiting or in flight beyond which `submit` raises `Overloaded`.
+        flushes: how many flushes may be in flight at once.
+    """
+
+    def __init__(
+        self,
+        flush: Callable[[Sequence[Request]], Awaitable[Sequence[Answer]]],
+        *,
+        limit: int = 500,
+        high_water: int = 5_000,
+        flushes: int = 1,
+    ) -> None:
+        self._flush = flush
+        self._limit = limit
+        self._high_water = high_water
+        self._free = flushes
+        self._waiting: deque[tuple[Request, asyncio.Future[Answer]]] = deque()
+        self._running: set[asyncio.Task[None]] = set()
+        self._in_flight = 0
+
+    @property
+    def load(self) -> int:
+        """Requests waiting or in flight."""
+        return len(self._waiting) + self._in_flight
+
+    def submit(self, request: Request) -> asyncio.Future[Answer]:
+        """The answer to one request. Raises `Overloaded` at once beyond the high-water mark."""
+        if self.load >= self._high_water:
+            raise Overloaded
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((request, answer))
+        if self._free:
+            self._free -= 1
+            task = asyncio.ensure_future(self._drain())
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        return answer
+
+    async def drained(self) -> None:
+        """Returns when everything submitted so far was flushed."""
+        while self._running:
+            await asyncio.wait(set(self._running))
+
+    async def _drain(self) -> None:
+        try:
+            # Everyone who is ready to run now gets on board before the first flush leaves.
+            await asyncio.sleep(0)
+            while self._waiting:
+                await self._flush_once()
+        finally:
+            self._free += 1
+
+    async def _flush_once(self) -> None:
+        size = min(self._limit, len(self._waiting))
+        group = [self._waiting.popleft() for _ in range(size)]
+        self._in_flight += size
+        try:
+            answers = await self._flush([request for request, _ in group])
+        except Exception as error:  # noqa: BLE001 - whatever it is, its callers must hear it
+            for _, future in group:
+                if not future.done():
+                    future.set_exception(error)
+        else:
+            for (_, future), answer in zip(group, answers, strict=True):
+                if not future.done():
+                    future.set_result(answer)
+        finally:
+            self._in_flight -= size

@@ -1,0 +1,92 @@
+"""One frozen tree of settings: `HELIOGRAPH_*` environment over a TOML file over `default.toml`, which lists them all."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+
+def _defaults() -> dict[str, Any]:
+    return tomllib.loads(files("heliograph").joinpath("default.toml").read_text("utf-8"))
+
+
+class Settings(BaseSettings):
+    """See `default.toml` for what each one means. Unknown names in the file are refused; so are values out of range."""
+
+    model_config = SettingsConfigDict(env_prefix="HELIOGRAPH_", frozen=True, extra="forbid")
+
+    store_url: SecretStr
+    nats_url: SecretStr
+    redis_url: SecretStr
+    public_url: str
+    host: str
+
+    bootstrap_key: SecretStr
+    user_token_secret: SecretStr
+
+    email_providers: str
+    email_rate: float = Field(gt=0)
+    email_from: str
+    sendgrid_url: str
+    sendgrid_api_key: SecretStr
+    sendgrid_webhook_key: str
+    smtp_url: SecretStr
+
+    fcm_url: str
+    fcm_service_account: str
+
+    retry_base_s: float = Field(gt=0)
+    retry_ceiling_s: float = Field(gt=0)
+    retry_max_attempts: int = Field(ge=1)
+    provider_timeout_s: float = Field(gt=0)
+    unseen_after_s: float = Field(gt=0)
+    presence_ttl_s: float = Field(gt=0)
+    heartbeat_s: float = Field(gt=0)
+    webhook_tolerance_s: float = Field(gt=0)
+
+    accept_high_water: int = Field(ge=1)
+    batch_max: int = Field(ge=1, le=5000)
+    reconcile_every_s: float = Field(gt=0)
+    reconcile_batch: int = Field(ge=1)
+
+    log_level: Literal["debug", "info", "warning", "error"]
+    log_format: Literal["auto", "json", "text"]
+
+    @field_validator("user_token_secret")
+    @classmethod
+    def _long_enough(cls, secret: SecretStr) -> SecretStr:
+        if 0 < len(secret.get_secret_value().encode()) < 16:
+            raise ValueError("is shorter than 16 bytes: anyone could guess a user token")
+        return secret
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource, dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:  # fmt: skip
+        """The environment stands above the file, which `load` passes as init arguments."""
+        return (env_settings, init_settings)
+
+    def shown(self) -> dict[str, Any]:
+        """Every setting as text, secrets masked."""
+        return {name: str(value) for name, value in self.model_dump().items()}
+
+
+def load(config: Path | None = None, **overrides: Any) -> Settings:
+    """The effective settings.
+
+    Args:
+        config: a TOML file with some of the names of `default.toml`.
+        overrides: stand above the file and below the environment.
+
+    Raises:
+        pydantic.ValidationError: with the name of every setting that isn't valid.
+    """
+    chosen = tomllib.loads(config.read_text("utf-8")) if config else {}
+    return Settings(**{**_defaults(), **chosen, **overrides})
