@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 import secrets
 from typing import Final
 
@@ -16,6 +15,7 @@ import jwt
 
 from heliograph.core.errors import Problem
 from heliograph.core.model import Key, Millis
+from heliograph.core.names import tenant_is_valid, user_id_is_valid
 from heliograph.core.ports import AccessStore, ApiKey, Clock
 
 KEY_PREFIX: Final = "hg_sk_"
@@ -23,17 +23,6 @@ AUDIENCE: Final = "heliograph"
 _CACHE_MS: Final = 5_000
 """A key that was revoked is refused everywhere within this time."""
 _CACHE_SIZE: Final = 10_000
-_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
-_USER_ID = re.compile(r"[^\s/\x00-\x1f\x7f-\x9f\u2028\u2029]{1,128}")
-
-
-def tenant_is_valid(tenant: str) -> bool:
-    return _TENANT.fullmatch(tenant) is not None
-
-
-def user_id_is_valid(user_id: str) -> bool:
-    """1 to 128 characters without white space, `/` and controls: a user id stands in URLs and keys."""
-    return _USER_ID.fullmatch(user_id) is not None
 
 
 def digest_of(secret: str) -> str:

@@ -1,4 +1,4 @@
-"""One frozen tree of settings: `HELIOGRAPH_*` environment over a TOML file over `default.toml`, which lists them all."""
+"""One frozen tree of settings: `HELIOGRAPH_*` environment over a TOML file over `default.toml`, which lists all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 
@@ -56,13 +56,6 @@ class Settings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"]
     log_format: Literal["auto", "json", "text"]
-
-    @field_validator("user_token_secret")
-    @classmethod
-    def _long_enough(cls, secret: SecretStr) -> SecretStr:
-        if 0 < len(secret.get_secret_value().encode()) < 16:
-            raise ValueError("is shorter than 16 bytes: anyone could guess a user token")
-        return secret
 
     @classmethod
     def settings_customise_sources(

@@ -35,6 +35,7 @@ _ROWS: Final = (
     ErrorKind("quota_exceeded", 429, "Too many requests for this key"),
     ErrorKind("internal", 500, "Something went wrong on our side"),
     ErrorKind("overloaded", 503, "Too busy to accept this now"),
+    ErrorKind("queue_unavailable", 503, "The message queue is not reachable"),
     ErrorKind("store_unavailable", 503, "The store is not reachable"),
 )
 ERRORS: Final[dict[str, ErrorKind]] = {row.code: row for row in _ROWS}

@@ -11,6 +11,8 @@ from email.headerregistry import Address
 from email.utils import parseaddr
 from typing import Final
 
+from heliograph.core.model import Mail
+
 MAX_ADDRESS: Final = 254
 """RFC 5321 section 4.5.3.1.3 (a path of 256 octets with its angle brackets), RFC 3696 erratum 1690."""
 MAX_LOCAL_PART: Final = 64
@@ -26,8 +28,8 @@ _BREAKS: Final = {
 # C0 and DEL, C1 (with NEL, which splits lines), the two Unicode separators, and lone surrogates, which no encoding of a
 # header can carry.
 _REFUSED: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-# Python's EmailMessage decodes an encoded word wherever a header's value has one, line breaks in it included (the family
-# of CVE-2024-6923), and so does every reader: such text would show as something else than what was sent.
+# Python's EmailMessage decodes an encoded word wherever a header has one, line breaks in it included (the family of
+# CVE-2024-6923), and so does every reader: such text would show as something else than what was sent.
 _ENCODED_WORD: Final = re.compile(r"=\?.*\?=")
 
 # A dot-atom of RFC 5322 section 3.2.3: no quoting, no comments, no SMTPUTF8.
@@ -36,7 +38,17 @@ _LOCAL: Final = rf"{_ATOM}(?:\.{_ATOM})*"
 # Host names of RFC 1035 with at least two labels; the last one is no number, so that no IPv4 address passes.
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN: Final = rf"(?:{_LABEL}\.)+(?![0-9]+$){_LABEL}"
-_ADDRESS: Final = re.compile(rf"({_LOCAL})@({_DOMAIN})", re.ASCII)
+_ADDRESS: Final = re.compile(rf"({_LOCAL})@({_DOMAIN})")
+
+_HEADER_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,75}")
+OUR_HEADERS: Final = frozenset(
+    {
+        *("from", "sender", "reply-to", "to", "cc", "bcc", "subject", "date", "message-id"),
+        *("mime-version", "content-type", "content-transfer-encoding", "received", "dkim-signature"),
+        *("return-path", "x-heliograph-id", "x-sg-id", "x-sg-eid"),
+    }
+)
+"""Headers that mail code or a provider writes itself; `Mail.headers` has none of them."""
 
 
 def header_flaw(text: str) -> str | None:
@@ -82,5 +94,18 @@ def parse_mailbox(text: str) -> Address:
     name, address = parseaddr(text)
     flaw = address_flaw(address)
     if flaw is not None:
-        raise ValueError(f"the sender's address {address!r} {flaw}")
+        raise ValueError(f"the sender {text!r}: the address {flaw}")
     return Address(display_name=name, addr_spec=address)
+
+
+def mail_flaw(mail: Mail) -> str | None:
+    """Why no provider is given this mail: something in its headers that the edge should have refused."""
+    named = {"subject": mail.subject, "to_name": mail.to_name or ""} | mail.headers
+    for name, value in named.items():
+        flaw = header_flaw(value)
+        if flaw is not None:
+            return f"{name} {flaw}"
+    for name, value in mail.headers.items():
+        if _HEADER_NAME.fullmatch(name) is None or name.lower() in OUR_HEADERS or not value.isascii():
+            return "a header of its own that can't be written"
+    return None

@@ -31,6 +31,7 @@ class IngestItem(msgspec.Struct, frozen=True, omit_defaults=True, tag="n"):
     """An accepted notification, on its way to the delivery router."""
 
     notification: Notification
+    gen: int = 0
     target: str = ""
 
     @property

@@ -7,7 +7,7 @@ See docs/lifecycle.md for the picture.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -27,9 +27,11 @@ _RANK: Final[dict[Status, int]] = {
     "accepted": 0, "scheduled": 0, "queued": 1, "sending": 2, "retrying": 2, "sent": 4,
     "cancelled": 5, "expired": 5, "suppressed": 5, "failed": 6, "delivered": 7,
 }  # fmt: skip
-SETTLED: Final[frozenset[Status]] = frozenset({"sent", "delivered", "failed", "suppressed", "expired", "cancelled"})
-"""Statuses in which nobody owes the delivery another step. `sent` is among them: the provider has it, and whether word
-of the mailbox ever comes back is the provider's choice (SMTP never tells)."""
+IN_APP: Final = "in_app"
+INBOX: Final = "inbox"
+"""The `provider` of an in-app delivery that simply waits in the inbox."""
+ROUTING: Final = "routing"
+"""The target that stands for routing itself, when that failed."""
 
 _STATUS_OF_KIND: Final[dict[str, Status]] = {
     "sent": "sent", "delivered": "delivered", "failed": "failed", "suppressed": "suppressed", "expired": "expired",
@@ -74,16 +76,25 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     @property
     def settles(self) -> str | None:
         """The name of what this event closes, or None. The first event of a name closes it, later ones do not."""
-        return f"{self.target}.{self.gen}" if self.kind in _STATUS_OF_KIND else None
+        if self.kind not in _STATUS_OF_KIND or self._awaits_ack:
+            return None
+        return f"{self.target}.{self.gen}"
+
+    @property
+    def _awaits_ack(self) -> bool:
+        """A frame on its way to an open page is owed an acknowledgement; an item that waits in the inbox is not."""
+        return self.kind == "sent" and self.target == IN_APP and self.provider != INBOX
 
     @property
     def opens(self) -> int:
         """How many deliveries this event adds to those that are owed."""
+        if self.kind == "routed":
+            return len(self.plan) - 1  # routing itself was owed until now
         return 1 if self.kind == "replayed" else len(self.plan)
 
 
 class Delivery(msgspec.Struct, kw_only=True):
-    """Where one delivery stands: the fold of its events."""
+    """Where one delivery stands: the fold of its events. `gen` counts replays, `base` = attempts before the last."""
 
     target: str
     status: Status = "queued"
@@ -98,14 +109,13 @@ class Delivery(msgspec.Struct, kw_only=True):
     """When it was last handed to a lane or began an attempt: older than everything in its lane = lost by the lane."""
     due_at: Millis | None = None
     """Of `retrying` and a paced replay: when the next try is meant to happen."""
+    settled: bool = False
+    """Nobody owes it another step. `sent` settles too: whether word of the mailbox ever comes back is the provider's
+    choice (SMTP never tells). Only an in-app frame is owed its acknowledgement."""
 
     @property
     def channel(self) -> str:
         return self.target.partition(":")[0]
-
-    @property
-    def settled(self) -> bool:
-        return self.status in SETTLED
 
 
 class History(msgspec.Struct, frozen=True):
@@ -123,7 +133,7 @@ class History(msgspec.Struct, frozen=True):
         return any(event.kind == "routed" for event in self.events)
 
 
-def fold(events: Iterable[Event]) -> dict[str, Delivery]:
+def fold(events: Sequence[Event]) -> dict[str, Delivery]:
     """Deliveries by target, in the order they were planned."""
     deliveries: dict[str, Delivery] = {}
     for event in sorted(events, key=_time_of):
@@ -133,6 +143,9 @@ def fold(events: Iterable[Event]) -> dict[str, Delivery]:
         if event.target and event.kind not in ("routed", "escalated"):
             delivery = deliveries.setdefault(event.target, Delivery(target=event.target, updated_at=event.at))
             _apply(delivery, event)
+    routing = deliveries.get(ROUTING)
+    if routing and not routing.settled and any(e.kind == "routed" and e.gen >= routing.gen for e in events):
+        del deliveries[ROUTING]
     return deliveries
 
 
@@ -155,7 +168,7 @@ def _apply(delivery: Delivery, event: Event) -> None:
 def _reopen(delivery: Delivery, event: Event) -> None:
     if event.gen > delivery.gen:
         delivery.gen, delivery.base = event.gen, delivery.attempts
-        delivery.status, delivery.reason = "queued", None
+        delivery.status, delivery.reason, delivery.settled = "queued", None, False
         delivery.updated_at = delivery.moved_at = event.at
         delivery.due_at = event.due_at
 
@@ -180,7 +193,10 @@ def _settle(delivery: Delivery, event: Event, status: Status) -> None:
     delivery.attempts = max(delivery.attempts, event.attempt)
     delivery.provider = event.provider or delivery.provider
     delivery.provider_id = event.provider_id or delivery.provider_id
-    if event.gen >= delivery.gen and _RANK[status] > _RANK[delivery.status]:
+    if event.gen < delivery.gen:
+        return
+    delivery.settled = delivery.settled or event.settles is not None
+    if _RANK[status] > _RANK[delivery.status]:
         delivery.status, delivery.reason, delivery.updated_at = status, event.detail, event.at
         delivery.due_at = None
 

@@ -10,6 +10,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from heliograph.core.ids import batch_member_id
+
 Millis = int
 Type = Literal["transactional", "alert", "marketing"]
 Channel = Literal["in_app", "push", "email"]
@@ -139,6 +141,11 @@ class Batch(msgspec.Struct, frozen=True):
     @property
     def level(self) -> Level:
         return LEVEL_OF_TYPE[self.type]
+
+    def member(self, index: int) -> Notification:
+        """The `index`-th notification it stands for; the same on every expansion."""
+        member_id = batch_member_id(self.id, index)
+        return msgspec.structs.replace(self.content, id=member_id, user=self.users[index], batch_id=self.id)
 
 
 class InboxState(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from heliograph.core.lifecycle import Delivery, History, fold
+from heliograph.core.lifecycle import ROUTING, Delivery, History, fold
 from heliograph.core.model import Level, Millis
 
 GRACE_MS: Final = 15_000
@@ -24,11 +24,18 @@ streams and looks at everything at once."""
 Backlog = Mapping[tuple[str, Level], Millis]
 """Per (lane, level), retry lane included: when its oldest message was published; absent = empty."""
 
-_LANES_OF_CHANNEL: Final = {"in_app": ("inapp",), "push": ("push",), "email": ("email", "outbox")}
+_LANES_OF_CHANNEL: Final = {
+    "routing": ("ingest",),
+    "in_app": ("inapp",),
+    "push": ("push",),
+    "email": ("email", "outbox"),
+}
 
 
 class Reroute(msgspec.Struct, frozen=True):
     """Hand the notification to the ingest lane again."""
+
+    delivery: Delivery
 
 
 class Requeue(msgspec.Struct, frozen=True):
@@ -58,9 +65,7 @@ def examine(history: History, backlog: Backlog, now: Millis, unseen_after_ms: in
     """Decides the next steps for a notification whose `next_check_at` has come."""
     if history.cancelled:
         return Verdict((Close(),), now + RECHECK_MS)
-    if not history.routed:
-        return _unrouted(history, backlog, now)
-    open_deliveries = [d for d in fold(history.events).values() if not d.settled]
+    open_deliveries = owed(history)
     if not open_deliveries:
         return Verdict((Close(),), now + RECHECK_MS)
     steps: list[Step] = []
@@ -70,19 +75,29 @@ def examine(history: History, backlog: Backlog, now: Millis, unseen_after_ms: in
         if wait_until is not None:
             check_at = min(check_at, wait_until)
         else:
-            steps.append(Escalate() if delivery.channel == "in_app" else Requeue(delivery))
+            steps.append(_overdue(delivery))
             check_at = min(check_at, now + GRACE_MS)
     return Verdict(tuple(steps), check_at)
 
 
-def _unrouted(history: History, backlog: Backlog, now: Millis) -> Verdict:
-    requeued = [event.at for event in history.events if event.kind == "requeued"]
-    since = max(requeued, default=history.notification.created_at)
-    if _covered(("ingest",), history.notification.level, since, backlog):
-        return Verdict((), now + RECHECK_MS)
-    if now - since < GRACE_MS:
-        return Verdict((), since + GRACE_MS)
-    return Verdict((Reroute(),), now + GRACE_MS)
+def owed(history: History) -> list[Delivery]:
+    """Deliveries that aren't settled; routing itself is one until it is done."""
+    deliveries = fold(history.events)
+    if not history.routed:
+        accepted_at = history.notification.created_at
+        fresh = Delivery(target=ROUTING, updated_at=accepted_at, moved_at=accepted_at)
+        deliveries.setdefault(ROUTING, fresh)
+    return [delivery for delivery in deliveries.values() if not delivery.settled]
+
+
+def _overdue(delivery: Delivery) -> Step:
+    match delivery.channel:
+        case "in_app":
+            return Escalate()
+        case "routing":
+            return Reroute(delivery)
+        case _:
+            return Requeue(delivery)
 
 
 def _in_time_until(
@@ -90,7 +105,7 @@ def _in_time_until(
 ) -> Millis | None:
     """When to look at this delivery again; None = it is overdue now."""
     if delivery.channel == "in_app":
-        due = delivery.moved_at + unseen_after_ms
+        due = delivery.updated_at + unseen_after_ms
         return due if due > now else None
     since = max(delivery.moved_at, delivery.due_at or 0)
     if since > now:
@@ -98,7 +113,8 @@ def _in_time_until(
     planned_by_us = delivery.due_at is not None and delivery.due_at - delivery.updated_at > LONG_DELAY_MS
     if planned_by_us or (delivery.status == "queued" and delivery.due_at is not None):
         return None
-    if _covered(_LANES_OF_CHANNEL[delivery.channel], history.notification.level, since, backlog):
+    level = history.notification.level
+    if any(in_lane(lane, level, since, backlog) for lane in _LANES_OF_CHANNEL[delivery.channel]):
         return now + RECHECK_MS
     return since + GRACE_MS if now - since < GRACE_MS else None
 
@@ -107,6 +123,8 @@ LONG_DELAY_MS: Final = 60_000
 """Delays above this live in the store and are published by the reconciler; shorter ones are the queue's."""
 
 
-def _covered(lanes: tuple[str, ...], level: Level, since: Millis, backlog: Backlog) -> bool:
+def in_lane(lane: str, level: Level, since: Millis, backlog: Backlog) -> bool:
+    """Whether something that was handed to the lane at `since` may still be in it."""
     slack = 1_000  # the event's clock is a worker's, the message's is the queue server's
-    return any((oldest := backlog.get((lane, level))) is not None and oldest <= since + slack for lane in lanes)
+    oldest = backlog.get((lane, level))
+    return oldest is not None and oldest <= since + slack

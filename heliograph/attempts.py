@@ -1,0 +1,188 @@
+"""One attempt at a provider, for a batch: record it, make the call, record what came of it (promise G3).
+
+Shared by the push worker and the e-mail sender. The attempt is in the store before the call, so that a duplicate is
+only possible when a worker dies between the provider's yes and our write, and is then visible as `unknown`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol, TypeVar
+
+import msgspec
+
+from heliograph import telemetry
+from heliograph.core.lifecycle import Begin, Drop, Event, Wait, after_refusal
+from heliograph.core.model import Key, Level, Millis
+from heliograph.core.outcomes import (
+    DONE,
+    Dead,
+    Delivered,
+    Misconfigured,
+    Outcome,
+    ProviderOutcome,
+    RetryAt,
+    Throttled,
+    Unavailable,
+    Unregistered,
+)
+from heliograph.core.ports import Clock, NotificationStore
+from heliograph.core.retry import GiveUp, RetryPolicy, after_failure
+
+log = telemetry.logger("attempts")
+_ROUNDS: Final = 3
+"""Begin, at most once more after an unknown attempt, and once more if a rival was faster."""
+
+
+class Attempted(Protocol):
+    """What an item must carry to be attempted."""
+
+    @property
+    def key(self) -> Key: ...
+    @property
+    def level(self) -> Level: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def gen(self) -> int: ...
+    @property
+    def base(self) -> int: ...
+
+
+ItemT = TypeVar("ItemT", bound=Attempted)
+Call = Callable[[ItemT, int], Awaitable[tuple[str, ProviderOutcome]]]
+"""Makes one call for an item as attempt n; answers the provider's name and its outcome. Must not raise for what a
+provider can do; what it raises is a bug and becomes `Unavailable(unknown=True)`, because nobody knows what happened."""
+
+
+class Attempts:
+    """Args:
+    lease_s: how long a begun attempt belongs to its worker: more than the provider's time-out.
+    """
+
+    def __init__(self, store: NotificationStore, clock: Clock, policy: RetryPolicy, lease_s: float) -> None:
+        self._store = store
+        self._clock = clock
+        self._policy = policy
+        self._lease_ms = round(lease_s * 1000)
+
+    async def make(self, items: Sequence[tuple[ItemT, bool]], call: Call[ItemT]) -> Sequence[Outcome]:
+        """Attempts every (item, orphaned) that may be attempted now. Answers one outcome per item."""
+        starts = await self._begin(items)
+        going = [(item, start) for (item, _), start in zip(items, starts, strict=True) if isinstance(start, int)]
+        answers = await asyncio.gather(*(self._call(call, item, number) for item, number in going))
+        events, ended = self._conclude(going, answers)
+        await self._store.record(events)
+        concluded = iter(ended)
+        return [next(concluded) if isinstance(start, int) else start for start in starts]
+
+    async def _begin(self, items: Sequence[tuple[ItemT, bool]]) -> list[int | Outcome]:
+        """Per item: the number of the attempt that was begun, or why none was."""
+        starts: list[int | Outcome] = [DONE] * len(items)
+        pending = {index: item.attempt for index, (item, _) in enumerate(items)}
+        for _ in range(_ROUNDS):
+            if not pending:
+                return starts
+            now = self._clock()
+            order = list(pending)
+            events = [self._sending(items[index][0], pending[index], now) for index in order]
+            refused: dict[int, int] = {}
+            unknown: list[Event] = []
+            for index, begun in zip(order, await self._store.begin(events), strict=True):
+                item, orphaned = items[index]
+                if begun.begun:
+                    starts[index] = pending[index]
+                elif begun.history is not None and not begun.history.cancelled:
+                    verdict = after_refusal(
+                        begun.history.events, item.target, pending[index], item.gen, now, self._lease_ms, orphaned
+                    )
+                    starts[index] = self._obey(verdict, item, index, now, refused, unknown)
+            if unknown:
+                await self._store.record(unknown)
+            pending = refused
+        for index in pending:
+            starts[index] = RetryAt(self._clock() + self._lease_ms)
+        return starts
+
+    def _obey(
+        self, verdict: Begin | Wait | Drop, item: ItemT, index: int, now: Millis,
+        refused: dict[int, int], unknown: list[Event],
+    ) -> Outcome:  # fmt: skip
+        match verdict:
+            case Begin(attempt, lost):
+                refused[index] = attempt
+                if lost is not None:
+                    unknown.append(_event(item, "unknown", lost, now, detail="its worker died before it could tell"))
+                return DONE
+            case Wait(until, attempt):
+                return RetryAt(until, msgspec.structs.replace(item, attempt=attempt))  # type: ignore[type-var]
+            case Drop(reason):
+                log.debug("copy_dropped", action="drop", notification=item.key.id, target=item.target, reason=reason)
+                return DONE
+
+    @staticmethod
+    def _sending(item: ItemT, attempt: int, now: Millis) -> Event:
+        return msgspec.structs.replace(_event(item, "sending", attempt, now), token=secrets.token_hex(8))
+
+    async def _call(self, call: Call[ItemT], item: ItemT, number: int) -> tuple[str, ProviderOutcome]:
+        try:
+            provider, outcome = await call(item, number)
+        except Exception as error:
+            log.exception("bug", action="send", notification=item.key.id, tenant=item.key.tenant, target=item.target)
+            provider, outcome = "", Unavailable(f"bug:{type(error).__name__}", unknown=True)
+        telemetry.provider_attempts_total.labels(provider, type(outcome).__name__.lower()).inc()
+        return provider, outcome
+
+    def _conclude(
+        self, going: Sequence[tuple[ItemT, int]], answers: Sequence[tuple[str, ProviderOutcome]]
+    ) -> tuple[list[Event], list[Outcome]]:
+        """DECIDE: what is recorded of each answer, and what becomes of each item."""
+        now = self._clock()
+        events: list[Event] = []
+        outcomes: list[Outcome] = []
+        for (item, number), (provider, answer) in zip(going, answers, strict=True):
+            event, outcome = self._decide(item, number, provider, answer, now)
+            events.append(event)
+            outcomes.append(outcome)
+        return events, outcomes
+
+    def _decide(
+        self, item: ItemT, number: int, provider: str, answer: ProviderOutcome, now: Millis
+    ) -> tuple[Event, Outcome]:
+        if isinstance(answer, Delivered):
+            kind = "delivered" if answer.final else "sent"
+            return _event(item, kind, number, now, provider, provider_id=answer.provider_id), DONE
+        decision = after_failure(self._policy, number - item.base, answer, now, random.random)
+        if isinstance(decision, GiveUp):
+            failed = _event(item, "failed", number, now, provider, detail=decision.cause)
+            # A device that is gone is no accident to be replayed: its token is forgotten.
+            return failed, DONE if isinstance(answer, Unregistered) else Dead(decision.cause, provider)
+        assert isinstance(answer, Throttled | Unavailable | Misconfigured)
+        lost_sight = isinstance(answer, Unavailable) and answer.unknown
+        kind = "unknown" if lost_sight else "retrying"
+        event = _event(item, kind, number, now, provider, detail=decision.cause)
+        again = msgspec.structs.replace(item, attempt=number + 1)  # type: ignore[type-var]
+        return msgspec.structs.replace(event, due_at=decision.at), RetryAt(decision.at, again)
+
+
+def _event(
+    item: Attempted, kind: str, attempt: int, now: Millis, provider: str | None = None, *,
+    detail: str | None = None, provider_id: str | None = None,
+) -> Event:  # fmt: skip
+    return Event(
+        tenant=item.key.tenant,
+        notification_id=item.key.id,
+        at=now,
+        kind=kind,  # type: ignore[arg-type]
+        target=item.target,
+        attempt=attempt,
+        gen=item.gen,
+        provider=provider or None,
+        provider_id=provider_id,
+        detail=detail,
+    )

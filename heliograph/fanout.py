@@ -1,0 +1,80 @@
+"""Tells every node on which a user is connected that the user's inbox changed. Used by the HTTP API and real time.
+
+Reads the presence cache (which nodes), writes bus messages (`core.frames.InboxFrames`). Never touches the store: the
+receiving node reads the unread count. Tabs that can't be told, because presence or bus are down, see it on reconnect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from heliograph.batching import Batcher
+from heliograph.core.errors import Overloaded
+from heliograph.core.frames import InboxFrame, inbox_text, pack_inbox, read_all_text
+from heliograph.core.model import InboxItem, Key
+from heliograph.core.ports import Bus, Clock, PresenceCache
+
+log = logging.getLogger(__name__)
+
+
+class InboxFanout:
+    """Fan-out of inbox changes; concurrent calls share one look at presence and one message per node.
+
+    Args:
+        node: the caller's own node id, if it is one; its frames go to `deliver` at once, past bus and presence.
+        deliver: takes the frames for the caller's own connections.
+    """
+
+    def __init__(
+        self,
+        presence: PresenceCache,
+        bus: Bus,
+        clock: Clock,
+        *,
+        node: str = "",
+        deliver: Callable[[Sequence[InboxFrame]], None] | None = None,
+    ) -> None:
+        self._presence = presence
+        self._bus = bus
+        self._clock = clock
+        self._node = node
+        self._deliver = deliver
+        self._batcher: Batcher[InboxFrame, None] = Batcher(self._flush)
+
+    async def changed(self, user: Key, items: Sequence[InboxItem]) -> None:
+        """These items of the user carry new marks, already in the store. Never raises."""
+        await self._tell([InboxFrame(user, inbox_text(item)) for item in items])
+
+    async def read_all(self, user: Key) -> None:
+        """Everything in the user's inbox was marked read, already in the store. Never raises."""
+        await self._tell([InboxFrame(user, read_all_text(self._clock()))])
+
+    async def _tell(self, frames: Sequence[InboxFrame]) -> None:
+        if self._deliver is not None:
+            self._deliver(frames)
+        try:
+            await asyncio.gather(*(self._batcher.submit(frame) for frame in frames))
+        except Overloaded:
+            log.warning("inbox changes outrun the bus: %d frame(s) for %s dropped", len(frames), frames[0].user)
+
+    async def _flush(self, frames: Sequence[InboxFrame]) -> Sequence[None]:
+        done = [None] * len(frames)
+        try:
+            for node, wanted in (await self._by_node(frames)).items():
+                for payload in pack_inbox(wanted):
+                    await self._bus.send(node, payload)
+        except Exception:  # whatever a backend raises: the change itself is stored, only the hint is lost
+            log.warning("could not tell other nodes of %d inbox change(s)", len(frames), exc_info=True)
+        return done
+
+    async def _by_node(self, frames: Sequence[InboxFrame]) -> dict[str, list[InboxFrame]]:
+        users = list(dict.fromkeys(frame.user for frame in frames))
+        presences = dict(zip(users, await self._presence.look(users, self._clock()), strict=True))
+        by_node: dict[str, list[InboxFrame]] = defaultdict(list)
+        for frame in frames:
+            for node in presences[frame.user].nodes - {self._node}:
+                by_node[node].append(frame)
+        return by_node

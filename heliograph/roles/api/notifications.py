@@ -1,0 +1,71 @@
+"""What became of a notification: status, timeline, explanation, batches; and cancelling one that hasn't left."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from litestar import Response, delete, get
+from litestar.types import ControllerRouterHandler
+
+from heliograph.core import wire
+from heliograph.core.errors import Problem
+from heliograph.core.ids import batch_of_member
+from heliograph.core.lifecycle import History, fold, status_of
+from heliograph.core.model import Key
+from heliograph.core.ports import Clock, Store
+from heliograph.web import AnyRequest, Callers, json
+
+
+async def history_of(store: Store, key: Key) -> History:
+    """A notification, also while its batch isn't expanded yet. Raises `Problem("not_found")`."""
+    found = (await store.histories([key]))[0]
+    if found is not None:
+        return found
+    member = batch_of_member(key.id)
+    batch = await store.batch(Key(key.tenant, member[0])) if member else None
+    if member is None or batch is None or member[1] >= len(batch.users):
+        raise Problem("not_found")
+    return History(batch.member(member[1]))
+
+
+def routes(store: Store, callers: Callers, clock: Clock) -> list[ControllerRouterHandler]:
+    @get("/v1/notifications/{notification_id:str}", opt={"auth": "server"}, summary="Status and deliveries")
+    async def show(request: AnyRequest, notification_id: str) -> Response[bytes]:
+        key = Key(await callers.tenant(request), notification_id)
+        return json(wire.notification(await history_of(store, key)))
+
+    @get("/v1/notifications/{notification_id:str}/timeline", opt={"auth": "server"}, summary="What happened, in order")
+    async def timeline(request: AnyRequest, notification_id: str) -> Response[bytes]:
+        key = Key(await callers.tenant(request), notification_id)
+        return json({"events": wire.timeline(await history_of(store, key))})
+
+    @get("/v1/notifications/{notification_id:str}/explain", opt={"auth": "server"}, summary="The routing in words")
+    async def explain(request: AnyRequest, notification_id: str) -> Response[bytes]:
+        key = Key(await callers.tenant(request), notification_id)
+        return json(wire.explain(await history_of(store, key)))
+
+    @delete("/v1/notifications/{notification_id:str}", status_code=200, opt={"auth": "server"}, summary="Cancel")
+    async def cancel(request: AnyRequest, notification_id: str) -> Response[bytes]:
+        key = Key(await callers.tenant(request), notification_id)
+        await history_of(store, key)
+        result = await store.cancel(key, clock())
+        if result == "not_found":
+            # It belongs to a batch that the router is about to expand.
+            raise Problem("already_left", "it is being expanded from its batch; try again in a moment", retry_after_s=1)
+        if result == "already_left":
+            raise Problem("already_left")
+        return json({"status": "cancelled"})
+
+    @get("/v1/batches/{batch_id:str}", opt={"auth": "server"}, summary="Progress of a list send")
+    async def show_batch(request: AnyRequest, batch_id: str) -> Response[bytes]:
+        key = Key(await callers.tenant(request), batch_id)
+        batch = await store.batch(key)
+        if batch is None:
+            raise Problem("not_found")
+        histories = await store.batch_histories(key)
+        counts = Counter(status_of(history, fold(history.events)) for history in histories)
+        counts["accepted"] += len(batch.users) - len(histories)
+        by_status = {status: count for status, count in counts.items() if count}
+        return json({"id": batch.id, "accepted": len(batch.users), "by_status": by_status})
+
+    return [show, timeline, explain, cancel, show_batch]

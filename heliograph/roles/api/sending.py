@@ -1,0 +1,116 @@
+"""`POST /v1/send`: accepts a notification or a list, durably, and hands it to the ingest lane.
+
+Writes the store first and publishes second; a failed publish is not the caller's error, the reconciler finds it (G1).
+Concurrent requests share commits and publishes through `batching`. Never loops over recipients: a list is one document.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from litestar import Response, post
+from litestar.types import ControllerRouterHandler
+
+from heliograph import telemetry
+from heliograph.batching import Batcher
+from heliograph.core import sending
+from heliograph.core.errors import Flaw, Overloaded, Problem, QueueUnavailable
+from heliograph.core.headers import header_flaw
+from heliograph.core.ids import batch_member_id
+from heliograph.core.lanes import INGEST, BatchItem, IngestItem, LaneItem
+from heliograph.core.model import Level
+from heliograph.core.ports import Accepted, Clock, Mismatch, Queue, Store, Submission
+from heliograph.web import AnyRequest, Callers, json, raw_body
+
+log = telemetry.logger("api")
+
+
+class Sending:
+    """Args:
+    high_water: submissions waiting for the store beyond which callers get 503.
+    """
+
+    def __init__(self, store: Store, queue: Queue, clock: Clock, high_water: int) -> None:
+        self._queue = queue
+        self._clock = clock
+        self._accept: Batcher[Submission, Accepted | Mismatch] = Batcher(store.accept, high_water=high_water)
+        self._publish: Batcher[LaneItem, None] = Batcher(self._publish_all, limit=2_000, high_water=100_000)
+
+    async def drained(self) -> None:
+        """Returns when everything accepted was published, or left to the reconciler."""
+        await self._accept.drained()
+        await self._publish.drained()
+
+    async def accept(self, submission: Submission) -> Accepted:
+        """Durable when it returns. Raises `Problem`, `Overloaded` or `StoreUnavailable`."""
+        started = time.perf_counter()
+        result = await self._accept.submit(submission)
+        if isinstance(result, Mismatch):
+            raise Problem("idempotency_mismatch")
+        telemetry.accept_seconds.observe(time.perf_counter() - started)
+        if not result.replayed and result.id == submission.id:
+            self._hand_over(submission)
+        return result
+
+    def _hand_over(self, submission: Submission) -> None:
+        item, level, count = _ingest_item(submission)
+        telemetry.accepted_total.labels(level.name.lower()).inc(count)
+        try:
+            self._publish.submit(item).add_done_callback(_published)
+        except Overloaded:
+            telemetry.publish_failed_total.labels(INGEST.name).inc()
+
+    async def _publish_all(self, items: Sequence[LaneItem]) -> Sequence[None]:
+        try:
+            await self._queue.publish(INGEST, items)
+        except QueueUnavailable as error:
+            telemetry.publish_failed_total.labels(INGEST.name).inc(len(items))
+            log.warning("publish_failed", action="leave", lane=INGEST.name, items=len(items), error=str(error))
+        return [None] * len(items)
+
+
+def _published(future: object) -> None:
+    error = future.exception()  # type: ignore[attr-defined]
+    if error:
+        log.error("bug", action="publish", exc_info=error)
+
+
+def _ingest_item(submission: Submission) -> tuple[LaneItem, Level, int]:
+    if submission.notification is not None:
+        found = submission.notification
+        return IngestItem(found.lighten()), found.level, 1
+    batch = submission.batch
+    assert batch is not None
+    return BatchItem(batch.tenant, batch.id, int(batch.level)), batch.level, len(batch.users)
+
+
+def answer(result: Accepted) -> Response[bytes]:
+    """CONTRACT section 2: one recipient or a list; a replayed answer is the first one again."""
+    headers = {"Idempotency-Replayed": "true"} if result.replayed else None
+    if result.count is None:
+        return json({"id": result.id, "status": "accepted"}, 202, headers)
+    members = [batch_member_id(result.id, index) for index in range(result.count)]
+    return json({"batch_id": result.id, "accepted": result.count, "ids": members}, 202, headers)
+
+
+def routes(service: Sending, callers: Callers, clock: Clock) -> list[ControllerRouterHandler]:
+    @post(
+        ["/v1/send", "/send"],
+        status_code=202,
+        opt={"auth": "server", "body": sending.SendRequest, "answers": {202: "Accepted: it is on disk"}},
+        summary="Send a notification",
+    )
+    async def send(request: AnyRequest) -> Response[bytes]:
+        tenant = await callers.tenant(request)
+        body = await raw_body(request)
+        wanted = sending.read(body)
+        key = request.headers.get("idempotency-key")
+        if key is not None and (not 0 < len(key) <= 255 or header_flaw(key)):
+            raise Problem("invalid", flaws=(Flaw("Idempotency-Key", "has 1 to 255 printable characters"),))
+        keyed = key or wanted.idempotency_key
+        fingerprint = sending.fingerprint_of(body) if keyed else ""
+        submission = sending.submission(wanted, tenant, clock(), fingerprint, key)
+        return answer(await service.accept(submission))
+
+    return [send]

@@ -1,0 +1,71 @@
+"""E-mail worker: renders mails and puts them into the outbox, the rate-limit queue.
+
+Reads the e-mail lanes and suppressions; writes outbox lanes, and `suppressed` and `expired` events. Never talks to a
+provider and never waits for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from heliograph.bodies import whole
+from heliograph.core.lanes import OUTBOX, EmailItem, OutboxItem
+from heliograph.core.lifecycle import Event
+from heliograph.core.mail import render_mail
+from heliograph.core.model import Key, Millis
+from heliograph.core.outcomes import DONE, Outcome
+from heliograph.core.ports import Clock, Pulled, Queue, Store
+
+
+class EmailWorker:
+    def __init__(self, store: Store, queue: Queue, clock: Clock) -> None:
+        self._store = store
+        self._queue = queue
+        self._clock = clock
+
+    async def handle(self, batch: Sequence[Pulled]) -> Sequence[Outcome]:
+        # load
+        items = [pulled.item for pulled in batch if isinstance(pulled.item, EmailItem)]
+        notifications = await whole(self._store, items)
+        reasons = await self._store.suppressed([Key(item.key.tenant, item.address) for item in items])
+
+        # decide
+        now = self._clock()
+        events: list[Event] = []
+        mails: list[OutboxItem] = []
+        for item, reason in zip(items, reasons, strict=True):
+            notification = notifications[item.key]
+            if notification is None:
+                continue
+            if notification.expired(now):
+                events.append(_ended(item, "expired", now, "its time to live was over"))
+            elif reason:
+                events.append(_ended(item, "suppressed", now, reason))
+            else:
+                mail = render_mail(notification, item.address, item.name, item.attempt, item.gen)
+                mails.append(
+                    OutboxItem(
+                        tenant=item.key.tenant, id=item.key.id, at_level=int(item.level), mail=mail,
+                        expires_at=notification.expires_at, attempt=item.attempt, gen=item.gen, base=item.base,
+                    )
+                )  # fmt: skip
+
+        # commit
+        if events:
+            await self._store.record(events)
+        if mails:
+            await self._queue.publish(OUTBOX, mails)
+        return [DONE] * len(batch)
+
+
+def _ended(item: EmailItem, kind: str, now: Millis, detail: str) -> Event:
+    return Event(
+        tenant=item.key.tenant,
+        notification_id=item.key.id,
+        at=now,
+        kind=kind,  # type: ignore[arg-type]
+        target=item.target,
+        attempt=item.attempt,
+        gen=item.gen,
+        detail=detail,
+    )

@@ -1,0 +1,207 @@
+"""Reconciler: the promise that nothing accepted is lost (G1), and everything that happens because time has passed.
+
+Reads open notifications whose next look is due, and the queue's state; hands lost items to their lanes again, publishes
+retries and replays that are due, and escalates what an online user didn't acknowledge. Of several, one holds the lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from heliograph import telemetry
+from heliograph.core.errors import PresenceUnavailable, QueueUnavailable, StoreUnavailable
+from heliograph.core.lanes import EMAIL, INGEST, PUSH, BatchItem, EmailItem, IngestItem, PushItem, push_item
+from heliograph.core.lifecycle import IN_APP, INBOX, Delivery, Event, History, fold
+from heliograph.core.model import Key, Level, Millis
+from heliograph.core.ports import Clock, Queue, Store
+from heliograph.core.reconciling import GRACE_MS, Backlog, Close, Escalate, Requeue, Reroute, Verdict, examine, in_lane
+from heliograph.core.routing import Facts, escalate
+from heliograph.planning import Handover, Planner
+
+log = telemetry.logger("reconciler")
+_LEASE_MS = 10_000
+_INCARNATION = "queue_incarnation"
+
+
+class Reconciler:
+    """Args:
+    every_s: pause between two rounds.
+    batch: notifications handled at once, per level.
+    """
+
+    name = "reconciler"
+
+    def __init__(
+        self, store: Store, queue: Queue, planner: Planner, clock: Clock, *,
+        unseen_after_s: float, every_s: float, batch: int,
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._queue = queue
+        self._planner = planner
+        self._clock = clock
+        self._unseen_after_s = unseen_after_s
+        self._every_s = every_s
+        self._batch = batch
+        self._holder = secrets.token_hex(8)
+        self._incarnation = ""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                found = await self.round()
+            except (StoreUnavailable, QueueUnavailable, PresenceUnavailable) as error:
+                log.warning("backend_away", action="wait", error=repr(error))
+                found = 0
+            # A full round means that more is waiting: no pause then.
+            pause_s = 0.0 if found >= self._batch else self._every_s
+            try:
+                await asyncio.wait_for(stop.wait(), pause_s)
+            except TimeoutError:
+                continue
+
+    async def round(self) -> int:
+        """One look at everything that is due; answers the size of the largest level's share."""
+        now = self._clock()
+        if not await self._store.lease(self.name, self._holder, now, now + _LEASE_MS):
+            return 0
+        await self._notice_wipe(now)
+        lanes = await self._queue.lanes()
+        backlog = {place: state.oldest_at for place, state in lanes.items() if state.oldest_at is not None}
+        await self._batches(backlog, now)
+        return max([await self._level(level, backlog, now) for level in Level])
+
+    async def _notice_wipe(self, now: Millis) -> None:
+        """The queue came back empty: everything that is open may have been lost with it."""
+        incarnation = await self._queue.incarnation()
+        if incarnation == self._incarnation:
+            return
+        known = await self._store.keep(_INCARNATION, incarnation)
+        if known != incarnation:
+            count = await self._store.recheck_all(now)
+            log.warning("queue_was_wiped", action="recheck", notifications=count)
+            await self._store.replace(_INCARNATION, incarnation)
+        self._incarnation = incarnation
+
+    async def _batches(self, backlog: Backlog, now: Millis) -> None:
+        due = await self._store.batches_due(now, 100)
+        lost = [batch for batch in due if not in_lane(INGEST.name, batch.level, batch.created_at, backlog)]
+        if lost:
+            await self._queue.publish(INGEST, [BatchItem(b.tenant, b.id, int(b.level)) for b in lost])
+        if due:
+            await self._store.batch_postpone([Key(b.tenant, b.id) for b in due], now + GRACE_MS)
+
+    async def _level(self, level: Level, backlog: Backlog, now: Millis) -> int:
+        # load
+        due = await self._store.due(level, now, self._batch)
+        if not due:
+            return 0
+
+        # decide
+        unseen_after_ms = round(self._unseen_after_s * 1000)
+        verdicts = [(history, examine(history, backlog, now, unseen_after_ms)) for history in due]
+
+        # commit
+        work = _Work(now, self._unseen_after_s)
+        facts = await self._facts(verdicts)
+        for history, verdict in verdicts:
+            for step in verdict.steps:
+                telemetry.reconciler_steps_total.labels(type(step).__name__.lower()).inc()
+                work.take(step, history, facts.get(history.notification.key))
+        await self._store.record(work.events)
+        await self._store.postpone({h.notification.key: v.check_at for h, v in verdicts})
+        if work.closed:
+            await self._store.close(work.closed)
+        await work.handover.publish(self._queue)
+        return len(due)
+
+    async def _facts(self, verdicts: Sequence[tuple[History, Verdict]]) -> Mapping[Key, Facts]:
+        needed = [h.notification for h, v in verdicts if any(isinstance(s, Requeue | Escalate) for s in v.steps)]
+        if not needed:
+            return {}
+        found = await self._planner.facts(needed, look=False)
+        return {notification.key: facts for notification, facts in zip(needed, found, strict=True)}
+
+
+class _Work:
+    """What one round will write and publish."""
+
+    def __init__(self, now: Millis, waited_s: float) -> None:
+        self.events: list[Event] = []
+        self.closed: list[Key] = []
+        self.handover = Handover()
+        self._now = now
+        self._waited_s = waited_s
+
+    def take(self, step: object, history: History, facts: Facts | None) -> None:
+        match step:
+            case Close():
+                self.closed.append(history.notification.key)
+            case Reroute(delivery):
+                self.events.append(self._requeued(history, delivery))
+                item = IngestItem(history.notification.lighten(), gen=delivery.gen)
+                self.handover.add(INGEST, item)
+            case Requeue(delivery) if facts is not None:
+                self._requeue(history, delivery, facts)
+            case Escalate() if facts is not None:
+                self._escalate(history, facts)
+            case _:
+                raise AssertionError(step)
+
+    def _requeue(self, history: History, delivery: Delivery, facts: Facts) -> None:
+        notification, attempt = history.notification, delivery.attempts + 1
+        user = facts.recipient.user
+        if delivery.channel == "email" and user and user.email:
+            item = EmailItem(
+                notification=notification.lighten(), address=user.email, name=user.name, attempt=attempt,
+                gen=delivery.gen, base=delivery.base,
+            )  # fmt: skip
+            self.handover.add(EMAIL, item)
+            self.events.append(self._requeued(history, delivery))
+            return
+        device = next((d for d in facts.recipient.devices if f"push:{d.id}" == delivery.target), None)
+        if device is None:
+            self.events.append(self._failed(history, delivery, "the address or device is gone"))
+            return
+        made = push_item(notification, device)
+        self.handover.add(PUSH, _numbered(made, attempt, delivery))
+        self.events.append(self._requeued(history, delivery))
+
+    def _escalate(self, history: History, facts: Facts) -> None:
+        notification = history.notification
+        found = escalate(notification, facts, fold(history.events), self._waited_s)
+        unseen = self._event(history, "expired", IN_APP, detail=f"not acknowledged within {self._waited_s:g} s")
+        if not found.targets:
+            # Nothing else can be done, and it does wait in the inbox: that is where this delivery ends.
+            waits = self._event(history, "sent", IN_APP, detail="waits in the inbox", unique="inbox", provider=INBOX)
+            self.events.append(waits)
+            return
+        plan = self._event(history, "escalated", "", detail=found.summary, plan=found.targets, why=found.why)
+        self.events += [plan, unseen]
+        self.handover.add_route(notification, facts, found)
+
+    def _requeued(self, history: History, delivery: Delivery) -> Event:
+        return self._event(
+            history, "requeued", delivery.target, attempt=delivery.attempts, gen=delivery.gen, unique=str(self._now)
+        )
+
+    def _failed(self, history: History, delivery: Delivery, why: str) -> Event:
+        return self._event(history, "failed", delivery.target, attempt=delivery.attempts, gen=delivery.gen, detail=why)
+
+    def _event(self, history: History, kind: str, target: str, **fields: object) -> Event:
+        key = history.notification.key
+        return Event(
+            tenant=key.tenant,
+            notification_id=key.id,
+            at=self._now,
+            kind=kind,  # type: ignore[arg-type]
+            target=target,
+            **fields,  # type: ignore[arg-type]
+        )
+
+
+def _numbered(item: PushItem, attempt: int, delivery: Delivery) -> PushItem:
+    return msgspec.structs.replace(item, attempt=attempt, gen=delivery.gen, base=delivery.base)

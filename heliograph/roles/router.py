@@ -1,0 +1,129 @@
+"""Delivery router: decides where each accepted notification goes.
+
+Reads the ingest lanes, users, suppressions and the presence cache; writes `routed` events to the store, then one item
+per delivery to its channel's lane, in the level of its type. Expands batches. Never calls a provider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from heliograph.core.lanes import INGEST, BatchItem, IngestItem
+from heliograph.core.lifecycle import INBOX, Event
+from heliograph.core.model import Key, Millis, Notification
+from heliograph.core.outcomes import DONE, Dead, Outcome
+from heliograph.core.ports import Clock, Pulled, Queue, Store
+from heliograph.core.reconciling import GRACE_MS, RECHECK_MS
+from heliograph.core.routing import Facts, Route, route
+from heliograph.planning import Handover, Planner
+
+
+class Router:
+    """Args:
+    unseen_after_ms: when the reconciler looks whether an online user acknowledged.
+    """
+
+    def __init__(self, store: Store, queue: Queue, planner: Planner, clock: Clock, unseen_after_ms: int) -> None:
+        self._store = store
+        self._queue = queue
+        self._planner = planner
+        self._clock = clock
+        self._unseen_after_ms = unseen_after_ms
+
+    async def handle(self, batch: Sequence[Pulled]) -> Sequence[Outcome]:
+        """Routes notifications; expands batches, whose members come back through the same lane."""
+        outcomes: list[Outcome] = [DONE] * len(batch)
+        arrived: list[tuple[int, IngestItem]] = []
+        for position, pulled in enumerate(batch):
+            match pulled.item:
+                case BatchItem() as item:
+                    await self._expand(item)
+                case IngestItem() as item:
+                    arrived.append((position, item))
+        routed = await self._route([item for _, item in arrived])
+        for (position, _), outcome in zip(arrived, routed, strict=True):
+            outcomes[position] = outcome
+        return outcomes
+
+    async def _route(self, items: Sequence[IngestItem]) -> Sequence[Outcome]:
+        # load: one round trip per backend
+        facts = await self._planner.facts([item.notification for item in items])
+
+        # decide: pure, one notification at a time
+        now = self._clock()
+        events: list[Event] = []
+        check_at: dict[Key, Millis] = {}
+        outcomes: list[Outcome] = []
+        handover = Handover()
+        for item, known in zip(items, facts, strict=True):
+            notification, decision = item.notification, _decide(item.notification, known, now)
+            events += _decided(item, known, decision, now)
+            if decision is None or not decision.targets:
+                outcomes.append(_nowhere(decision))
+                continue
+            handover.add_route(notification, known, decision)
+            patience_ms = self._unseen_after_ms if decision.in_app else RECHECK_MS
+            check_at[notification.key] = now + min(RECHECK_MS, patience_ms)
+            outcomes.append(DONE)
+
+        # commit: store first, then publish. Event ids and delivery targets derive from the notification, so a
+        # redelivered batch writes the same rows; a crash between the two lines is the reconciler's to find.
+        await self._store.record(events, check_at)
+        await handover.publish(self._queue)
+        return outcomes
+
+    async def _expand(self, item: BatchItem) -> None:
+        batch = await self._store.batch(Key(item.tenant, item.batch_id))
+        if batch is None:
+            return
+        members = [batch.member(index) for index in range(len(batch.users))]
+        await self._store.expand(members, self._clock() + GRACE_MS)
+        await self._queue.publish(INGEST, [IngestItem(member.lighten()) for member in members])
+        await self._store.batch_expanded(Key(batch.tenant, batch.id))
+
+
+def _decide(notification: Notification, facts: Facts, now: Millis) -> Route | None:
+    """None = its time to live was over before it could be routed."""
+    return None if notification.expired(now) else route(notification, facts)
+
+
+def _decided(item: IngestItem, facts: Facts, decision: Route | None, now: Millis) -> list[Event]:
+    """What is recorded of a decision; one that leaves no way ends the notification at once."""
+    if decision is None:
+        target = (item.notification.channels or ("in_app",))[0]
+        why = "its time to live was over before it could be routed"
+        return [_routed(item, (target,), now, {}, why), _ended(item, target, "expired", now, why)]
+    if not decision.targets and decision.suppressed:
+        routed = _routed(item, ("email",), now, decision.why, decision.summary)
+        return [routed, _ended(item, "email", "suppressed", now, facts.suppressed)]
+    routed = _routed(item, decision.targets, now, decision.why, decision.summary)
+    if decision.inbox_only:
+        return [routed, _ended(item, "in_app", "sent", now, "waits in the inbox", provider=INBOX)]
+    return [routed]
+
+
+def _nowhere(decision: Route | None) -> Outcome:
+    if decision is None or decision.suppressed:
+        return DONE
+    return Dead("no_route", "; ".join(f"{channel}: {why}" for channel, why in decision.why.items()))
+
+
+def _routed(item: IngestItem, plan: tuple[str, ...], now: Millis, why: dict[str, str], because: str) -> Event:
+    return Event(
+        tenant=item.key.tenant, notification_id=item.key.id, at=now, kind="routed", gen=item.gen, plan=plan, why=why,
+        detail=because,
+    )  # fmt: skip
+
+
+def _ended(
+    item: IngestItem, target: str, kind: str, now: Millis, detail: str | None, provider: str | None = None
+) -> Event:
+    return Event(
+        tenant=item.key.tenant,
+        notification_id=item.key.id,
+        at=now,
+        kind=kind,  # type: ignore[arg-type]
+        target=target,
+        provider=provider,
+        detail=detail,
+    )

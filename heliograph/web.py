@@ -1,0 +1,204 @@
+"""The HTTP edge that every HTTP role shares: problem+json, limits, credentials, health, metrics, OpenAPI.
+
+Roles bring route handlers; this makes the ASGI application of them. A bug becomes a bare 500 and a log line with a
+traceback; a store that is away becomes 503 with Retry-After (CONTRACT section 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+from litestar import Litestar, MediaType, Request, Response, get
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.types import ControllerRouterHandler
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from heliograph import __version__, telemetry
+from heliograph.access import ServerKeys, UserTokens
+from heliograph.core.errors import (
+    ERRORS,
+    Flaw,
+    Overloaded,
+    PresenceUnavailable,
+    Problem,
+    QueueUnavailable,
+    StoreUnavailable,
+)
+from heliograph.core.flaws import find_flaws
+from heliograph.core.model import Key
+from heliograph.core.sending import parse_json
+from heliograph.core.wire import encode
+from heliograph.openapi import with_bodies
+
+MAX_BODY: Final = 256 * 1024
+_PROBLEM_JSON: Final = "application/problem+json"
+_CODE_OF_STATUS: Final = {
+    400: "invalid_json",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+}
+log = telemetry.logger("web")
+Body = TypeVar("Body", bound=msgspec.Struct)
+AnyRequest = Request[Any, Any, Any]
+
+
+def problem_response(problem: Problem) -> Response[bytes]:
+    """RFC 9457, with the extension members `code` and `errors`."""
+    kind = problem.kind
+    telemetry.requests_refused_total.labels(kind.code).inc()
+    content = {
+        "type": f"https://heliograph.dev/errors#{kind.code}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": problem.detail,
+        "code": kind.code,
+        "errors": [{"path": flaw.path, "message": flaw.message} for flaw in problem.flaws],
+    }
+    headers = {"Retry-After": str(problem.retry_after_s)} if problem.retry_after_s is not None else {}
+    if kind.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(encode(content), status_code=kind.status, media_type=_PROBLEM_JSON, headers=headers)
+
+
+def _on_problem(_: AnyRequest, problem: Problem) -> Response[bytes]:
+    return problem_response(problem)
+
+
+def _on_http(_: AnyRequest, error: HTTPException) -> Response[bytes]:
+    if error.status_code >= 500:
+        return problem_response(Problem("internal"))
+    return problem_response(Problem(_CODE_OF_STATUS.get(error.status_code, "invalid")))
+
+
+def _on_away(_: AnyRequest, error: Exception) -> Response[bytes]:
+    log.warning("backend_away", action="refuse", error=repr(error))
+    return problem_response(Problem(_AWAY[type(error)], retry_after_s=1))
+
+
+_AWAY: Final[dict[type[Exception], str]] = {
+    StoreUnavailable: "store_unavailable",
+    QueueUnavailable: "queue_unavailable",
+    PresenceUnavailable: "queue_unavailable",
+    Overloaded: "overloaded",
+}
+
+
+def _on_bug(request: AnyRequest, error: Exception) -> Response[bytes]:
+    log.error("bug", action="refuse", method=request.method, path=request.url.path, exc_info=error)
+    return problem_response(Problem("internal"))
+
+
+async def read_body(request: AnyRequest, shape: type[Body]) -> Body:
+    """The request's JSON body as a `shape`. Raises `Problem` naming every flaw."""
+    body = await raw_body(request)
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.ValidationError as error:
+        raise Problem("invalid", flaws=find_flaws(parse_json(body), shape, str(error))) from error
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise Problem("invalid_json", "the body is not valid JSON in UTF-8") from error
+
+
+async def raw_body(request: AnyRequest) -> bytes:
+    """The body as it came. Compressed bodies are refused: nobody may make us unpack a bomb."""
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise Problem("unsupported_media_type", "send the body without Content-Encoding")
+    return await request.body()
+
+
+def only_query(request: AnyRequest, allowed: Sequence[str]) -> dict[str, str]:
+    """The query parameters. Raises `Problem("invalid")` for any that isn't allowed or comes twice."""
+    pairs = list(request.query_params.multi_items())
+    flaws = [Flaw(name, "unknown query parameter") for name, _ in pairs if name not in allowed]
+    flaws += [
+        Flaw(name, "given twice") for name in {name for name, _ in pairs} if len([1 for n, _ in pairs if n == name]) > 1
+    ]
+    if flaws:
+        raise Problem("invalid", flaws=tuple(flaws))
+    return {name: str(value) for name, value in pairs}
+
+
+def bearer(request: AnyRequest) -> str:
+    """The credential of the Authorization header. Raises `Problem("unauthorized")`."""
+    scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not credential or len(credential) > 4096:
+        raise Problem("unauthorized")
+    return credential.strip()
+
+
+class Callers:
+    """Who makes a request: a client service by its server key, a person by their user token."""
+
+    def __init__(self, keys: ServerKeys, tokens: UserTokens) -> None:
+        self._keys = keys
+        self.tokens = tokens
+
+    async def tenant(self, request: AnyRequest) -> str:
+        return await self._keys.tenant_of(bearer(request))
+
+    def user(self, request: AnyRequest) -> Key:
+        return self.tokens.verify(bearer(request))[0]
+
+
+def json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
+    return Response(encode(content), status_code=status, media_type=MediaType.JSON, headers=headers)
+
+
+def no_content() -> Response[None]:
+    return Response(None, status_code=204)
+
+
+def application(
+    handlers: Sequence[ControllerRouterHandler],
+    *,
+    ready: Callable[[], Awaitable[dict[str, Any]]],
+    before_metrics: Callable[[], Awaitable[None]],
+) -> Litestar:
+    """The ASGI application of some roles' handlers.
+
+    Args:
+        ready: what stands in `/readyz`; raises when the process should get no requests.
+        before_metrics: refreshes the gauges that are read on demand.
+    """
+
+    @get("/healthz", include_in_schema=False)
+    async def healthz() -> Response[bytes]:
+        return json({"status": "ok", "version": __version__})
+
+    @get("/readyz", include_in_schema=False)
+    async def readyz() -> Response[bytes]:
+        return json({"status": "ready", **await ready()})
+
+    @get("/metrics", include_in_schema=False)
+    async def metrics() -> Response[bytes]:
+        await before_metrics()
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    @get("/openapi.json", include_in_schema=False)
+    async def openapi() -> Response[bytes]:
+        return json(with_bodies(app))
+
+    app = Litestar(
+        [*handlers, healthz, readyz, metrics, openapi],
+        exception_handlers={
+            Problem: _on_problem,
+            HTTPException: _on_http,
+            **dict.fromkeys(_AWAY, _on_away),
+            Exception: _on_bug,
+        },
+        request_max_body_size=MAX_BODY,
+        openapi_config=OpenAPIConfig("Heliograph", __version__, path="/_schema", render_plugins=[]),
+        debug=False,
+        logging_config=None,
+    )
+    return app
+
+
+assert set(_CODE_OF_STATUS.values()) <= set(ERRORS)
