@@ -26,25 +26,25 @@ SERVER_MAX_BODY = 64 * 1024 * 1024
 
 
 class Call:
-    """A request: `headers` with lower-case names, the raw `body`, and the path's parameter if it has one."""
+    """A request: `headers` with lower-case names, the raw `body`, the path's parameter if it has one.
 
-    __slots__ = ("_document", "body", "headers", "parameter")
+    `document` is the body as JSON, or UNSET if it isn't JSON.
+    """
+
+    __slots__ = ("body", "document", "headers", "parameter")
 
     def __init__(self, headers: dict[str, str], body: bytes, parameter: str = "") -> None:
         self.headers = headers
         self.body = body
         self.parameter = parameter
-        self._document: Any = msgspec.UNSET
+        self.document = _json(body)
 
-    @property
-    def document(self) -> Any:
-        """The body as JSON; UNSET if it isn't JSON."""
-        if self._document is msgspec.UNSET and self.body:
-            try:
-                self._document = msgspec.json.decode(self.body)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                self.body, self._document = self.body, msgspec.UNSET
-        return self._document
+
+def _json(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return msgspec.UNSET
 
 
 class Letter(Struct):
@@ -130,7 +130,7 @@ async def _gone(request: Request[Any, Any, Any]) -> None:
 
 async def _cut(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Close the connection without an answer. The returned response goes nowhere; ASGI wants one."""
-    cut: Callable[[], None] = request.scope["extensions"][CUT_EXTENSION]  # type: ignore[index,assignment,typeddict-item]
+    cut: Callable[[], None] = request.scope["extensions"][CUT_EXTENSION]  # type: ignore[index,assignment]
     cut()
     await _gone(request)
     return Response(b"", status_code=503)

@@ -63,7 +63,7 @@ class Verdict(Struct, frozen=True):
     wait_s: float = 0.0
 
 
-class InvalidFault(ValueError):
+class InvalidFaultError(ValueError):
     """A fault description was refused. `path` names the field (empty: the document), `malformed` = not JSON."""
 
     def __init__(self, path: str, message: str, *, malformed: bool = False) -> None:
@@ -76,26 +76,26 @@ class InvalidFault(ValueError):
 def parse_fault(raw: bytes, dialect: Dialect) -> Fault:
     """Read a fault from JSON and fill in the provider's defaults.
 
-    Raises InvalidFault for anything unknown, so that a typing error in a test can't silently mean "no fault".
+    Raises InvalidFaultError for anything unknown, so that a typing error in a test can't silently mean "no fault".
     """
     try:
         fault = msgspec.json.decode(raw, type=Fault)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$")
-        raise InvalidFault(path.strip("`").lstrip("."), message) from error
+        raise InvalidFaultError(path.strip("`").lstrip("."), message) from error
     except msgspec.DecodeError as error:
-        raise InvalidFault("", str(error), malformed=True) from error
+        raise InvalidFaultError("", str(error), malformed=True) from error
     return complete(fault, dialect)
 
 
 def complete(fault: Fault, dialect: Dialect) -> Fault:
-    """The effective fault: defaults of its mode filled in, its words checked. Raises InvalidFault."""
+    """The effective fault: defaults of its mode filled in, its words checked. Raises InvalidFaultError."""
     for token, behaviour in fault.tokens.items():
         if behaviour.removeprefix(ONCE) not in dialect.behaviours:
             known = ", ".join(sorted(dialect.behaviours))
-            raise InvalidFault(f"tokens.{token}", f"Unknown behaviour {behaviour!r}; known: {known}")
+            raise InvalidFaultError(f"tokens.{token}", f"Unknown behaviour {behaviour!r}; known: {known}")
     if fault.mode == "throttle" and fault.rate_per_s is None:
-        raise InvalidFault("rate_per_s", "Mode throttle needs rate_per_s")
+        raise InvalidFaultError("rate_per_s", "Mode throttle needs rate_per_s")
     status, fraction = fault.status, fault.fraction
     if fault.mode in ("error", "flaky") and status is None:
         status = dialect.default_status
@@ -142,9 +142,7 @@ class FaultState:
         self.fault = fault
         self._dialect = dialect
         self._random = random
-        self._bucket = (
-            Bucket(fault.rate_per_s, now) if fault.mode == "throttle" and fault.rate_per_s else None
-        )
+        self._bucket = Bucket(fault.rate_per_s, now) if fault.mode == "throttle" and fault.rate_per_s else None
         self._met: set[str] = set()
 
     def judge(self, now: float) -> Verdict:

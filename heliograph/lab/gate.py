@@ -31,7 +31,7 @@ class Gate:
         return self._state.fault
 
     def put(self, fault: Fault) -> Fault:
-        """Put a fault in force and return it completed. Raises InvalidFault and changes nothing if it is wrong."""
+        """Put a fault in force and return it completed. Raises InvalidFaultError and changes nothing if it is wrong."""
         self._state = self._fresh(complete(fault, self.dialect))
         self._release()
         for listener in self.on_change:

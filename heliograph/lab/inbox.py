@@ -79,9 +79,7 @@ class Received(Struct, frozen=True):
             "id": self.id,
             "provider": self.provider,
             "to": self.to,
-            "at": datetime.fromtimestamp(self.at, UTC)
-            .isoformat(timespec="microseconds")
-            .replace("+00:00", "Z"),
+            "at": datetime.fromtimestamp(self.at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
             "accepted": self.accepted,
             "status": self.status,
             "provider_id": self.provider_id,

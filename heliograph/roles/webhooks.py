@@ -1,7 +1,7 @@
 """Webhook handler: what e-mail providers tell us afterwards, verified, deduplicated and correlated.
 
-Reads SendGrid's signed Event Webhook; writes events to the store and hard bounces and complaints to the suppression
-list. An event carries its provider's own id, so a duplicate is recorded once; status is a rank, so order doesn't matter.
+Reads SendGrid's signed Event Webhook; writes events to the store, and hard bounces and complaints to the suppressions.
+An event carries its provider's own id, so a duplicate is recorded once; status is a rank, so order doesn't matter.
 Source: SendGrid's Event Webhook reference and its security features (ECDSA P-256 over timestamp + raw body).
 """
 

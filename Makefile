@@ -1,0 +1,66 @@
+# Everything a user or CI does. `make help` lists the verbs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up lab test check fix unit e2e bench chaos lock clean
+
+help: ## this list
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /\1\t/' | expand -t 10
+
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml
+	@echo "Installing Heliograph into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --require-hashes -r requirements/runtime.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.test: requirements/test.txt $(VENV)/.runtime
+	@echo "Installing what the tests need ..."
+	@$(PIP) --require-hashes -r requirements/test.txt
+	@touch $@
+
+setup: $(VENV)/.runtime ## install into .venv, from the locked requirements
+
+up: setup ## install and start everything; ARGS="--lab --port 9000" goes to `heliograph up`
+	@exec $(BIN)/heliograph up $(ARGS)
+
+lab: setup ## the provider lab alone
+	@exec $(BIN)/heliograph lab $(ARGS)
+
+test: check ## every suite
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.test ## format, lint, types, layers
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+fix: $(VENV)/.test ## format and mend what can be mended
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format --quiet .
+
+unit: $(VENV)/.test ## unit and contract tests only
+	@$(BIN)/python -m pytest tests/unit tests/contract $(ARGS)
+
+e2e: $(VENV)/.test ## end-to-end tests only
+	@$(BIN)/python -m pytest tests/e2e $(ARGS)
+
+chaos: $(VENV)/.test ## the long profile of the chaos tests
+	@HELIOGRAPH_CHAOS=long $(BIN)/python -m pytest tests/chaos --timeout 3600 $(ARGS)
+
+bench: setup ## the benchmarks, with their limits measured in the same run
+	@$(BIN)/python -m bench $(ARGS)
+
+lock: ## compile the requirements anew (needs uv)
+	@$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
+		pyproject.toml requirements/build.in -o requirements/runtime.txt
+	@$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
+		--extra test pyproject.toml requirements/build.in -c requirements/runtime.txt -o requirements/test.txt
+
+clean: ## forget the installation and every cache; your data stays
+	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,5 @@
+"""`python -m heliograph` is the command line."""
+
+from heliograph.cli import main
+
+main()

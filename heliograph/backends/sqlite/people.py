@@ -1,0 +1,112 @@
+"""SQLite store: users, their devices and the suppression list; also the erasure of a person from every table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import apsw
+import msgspec
+
+from heliograph.backends.sqlite.connection import DatabaseFile, changed
+from heliograph.backends.sqlite.statements import Row, insert, json_text, keys_text, listed
+from heliograph.core.model import Device, Key, Millis, Recipient, User
+
+USER_JSON: Final = """
+    '{"data":' || coalesce(u.data, 'null') || ',' || substr(json_object('tenant', u.tenant, 'id', u.id,
+    'email', u.email, 'name', u.name, 'locale', u.locale, 'timezone', u.timezone, 'updated_at', u.updated_at), 2)
+"""
+DEVICE_JSON: Final = """json_object('id', d.id, 'tenant', d.tenant, 'user', d.user, 'kind', d.kind, 'value', d.value,
+    'created_at', d.created_at)"""
+RECIPIENT_JSON: Final = f"""
+    '{{"user":' || iif(u.id IS NULL, 'null', {USER_JSON}) || ',"devices":'
+    || (SELECT {listed(DEVICE_JSON, "d.id")} FROM devices AS d
+        WHERE d.tenant = k.value ->> 0 AND d.user = k.value ->> 1) || '}}'
+"""
+RECIPIENTS: Final = f"""
+    SELECT {listed(RECIPIENT_JSON)} FROM json_each(?) AS k
+    LEFT JOIN users AS u ON u.tenant = k.value ->> 0 AND u.id = k.value ->> 1
+"""
+PUT_USER: Final = """
+    INSERT OR REPLACE INTO users (tenant, id, email, name, locale, timezone, data, updated_at) VALUES {rows}
+"""
+ADD_DEVICE: Final = """
+    INSERT INTO devices AS d (tenant, user, id, kind, value, created_at) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (tenant, kind, value) DO UPDATE SET user = excluded.user, created_at = excluded.created_at
+    RETURNING id
+"""
+REMOVE_DEVICE: Final = "DELETE FROM devices WHERE tenant = ? AND user = ? AND id = ?"
+SUPPRESSED: Final = f"""
+    SELECT {listed("json_quote(s.reason)")} FROM json_each(?) AS k
+    LEFT JOIN suppressions AS s ON s.tenant = k.value ->> 0 AND s.address = k.value ->> 1
+"""
+SUPPRESS: Final = "INSERT INTO suppressions (tenant, address, reason, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+
+THEIR_NOTIFICATIONS: Final = "FROM notifications WHERE tenant = ? AND user = ?"
+ERASURE: Final = (
+    f"DELETE FROM dead_letters WHERE tenant = ? AND notification_id IN (SELECT id {THEIR_NOTIFICATIONS})",
+    f"DELETE FROM idempotency WHERE tenant = ? AND key IN (SELECT idempotency_key {THEIR_NOTIFICATIONS})",
+    f"DELETE FROM events WHERE notification IN (SELECT seq {THEIR_NOTIFICATIONS})",
+    f"DELETE {THEIR_NOTIFICATIONS}",
+    "DELETE FROM devices WHERE tenant = ? AND user = ?",
+    "DELETE FROM users WHERE tenant = ? AND id = ?",
+)
+"""Each binds (tenant, user), the first two the tenant once more before it."""
+
+_recipients: Final = msgspec.json.Decoder(list[Recipient])
+_reasons: Final = msgspec.json.Decoder(list[str | None])
+
+
+class People:
+    """See `core.ports.UserStore`."""
+
+    _file: DatabaseFile
+
+    async def put_user(self, user: User) -> User:
+        await self._file.write(lambda connection: insert(connection, PUT_USER, [user_row(user)]))
+        return user
+
+    async def user(self, key: Key) -> User | None:
+        return (await self.recipients([key]))[0].user
+
+    async def recipients(self, keys: Sequence[Key]) -> Sequence[Recipient]:
+        return await self._file.fetch(RECIPIENTS, (keys_text(keys),), _recipients)
+
+    async def erase_user(self, key: Key) -> bool:
+        erased = await self._file.write(lambda connection: _erase(connection, key))
+        await self._file.forget_old_pages()
+        return erased
+
+    async def add_device(self, device: Device) -> Device:
+        row = (device.tenant, device.user, device.id, device.kind, device.value, device.created_at)
+        stored = await self._file.write(lambda connection: connection.execute(ADD_DEVICE, row).get)
+        return msgspec.structs.replace(device, id=str(stored))
+
+    async def devices(self, user: Key) -> Sequence[Device]:
+        return (await self.recipients([user]))[0].devices
+
+    async def remove_devices(self, user_devices: Sequence[tuple[Key, str]]) -> Sequence[bool]:
+        # one statement a device: only dead tokens and log-outs come here
+        rows = [(user.tenant, user.id, device_id) for user, device_id in user_devices]
+        return await self._file.write(lambda connection: [changed(connection, REMOVE_DEVICE, row) > 0 for row in rows])
+
+    async def suppressed(self, addresses: Sequence[Key]) -> Sequence[str | None]:
+        keys = keys_text(_folded(address) for address in addresses)
+        return await self._file.fetch(SUPPRESSED, (keys,), _reasons)
+
+    async def suppress(self, address: Key, reason: str, now: Millis) -> None:
+        await self._file.execute(SUPPRESS, (*msgspec.structs.astuple(_folded(address)), reason, now))
+
+
+def user_row(user: User) -> Row:
+    data = None if user.data is None else json_text(user.data)
+    return user.tenant, user.id, user.email, user.name, user.locale, user.timezone, data, user.updated_at
+
+
+def _folded(address: Key) -> Key:
+    return Key(address.tenant, address.id.casefold())
+
+
+def _erase(connection: apsw.Connection, key: Key) -> bool:
+    erased = [changed(connection, sql, (key.tenant, key.tenant, key.id)[3 - sql.count("?") :]) for sql in ERASURE]
+    return any(erased)

@@ -1,0 +1,162 @@
+"""SQLite store: every table, index and trigger, in this one place.
+
+Read by `connection.py` when a file is opened. Content is immutable JSON text; what changes (counts, marks, times) are
+columns beside it. Nothing here is ever altered in place: a change of shape is a new `VERSION` with its own steps.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import apsw
+
+VERSION: Final = 1
+
+TABLES: Final = """
+CREATE TABLE IF NOT EXISTS notifications (
+    seq INTEGER PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    user TEXT NOT NULL,
+    level INTEGER NOT NULL,
+    category TEXT,
+    batch TEXT,
+    check_at INTEGER NOT NULL,
+    in_inbox INTEGER NOT NULL,
+    open INTEGER NOT NULL DEFAULT 1,
+    cancelled INTEGER NOT NULL DEFAULT 0,
+    has_left INTEGER NOT NULL DEFAULT 0,
+    seen_at INTEGER,
+    read_at INTEGER,
+    archived_at INTEGER,
+    idempotency_key TEXT,
+    content TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS events (
+    seq INTEGER PRIMARY KEY,
+    notification INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    opens INTEGER NOT NULL,
+    settles TEXT,
+    leaves INTEGER NOT NULL,
+    content TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS batches (
+    seq INTEGER PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    level INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    check_at INTEGER NOT NULL,
+    expanded INTEGER NOT NULL DEFAULT 0,
+    content TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS idempotency (
+    tenant TEXT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    id TEXT NOT NULL,
+    members INTEGER,
+    PRIMARY KEY (tenant, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS users (
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    email TEXT,
+    name TEXT,
+    locale TEXT,
+    timezone TEXT,
+    data TEXT,
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (tenant, id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS devices (
+    tenant TEXT NOT NULL,
+    user TEXT NOT NULL,
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS suppressions (
+    tenant TEXT NOT NULL,
+    address TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (tenant, address)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dead_letters (
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    notification_id TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    level INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    content TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS keys (
+    digest TEXT PRIMARY KEY, tenant TEXT NOT NULL, prefix TEXT NOT NULL, created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS leases (
+    name TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+# Few on `notifications`: users come in no order, so each index by user costs every accepted row a page of its own. The
+# one there is lists an inbox by age and counts what is unread without reading the rows.
+INDEXES: Final = """
+CREATE UNIQUE INDEX IF NOT EXISTS notifications_key ON notifications (tenant, id);
+CREATE INDEX IF NOT EXISTS notifications_inbox ON notifications (tenant, user, in_inbox, id, read_at, archived_at);
+CREATE INDEX IF NOT EXISTS notifications_due ON notifications (level, check_at) WHERE open > 0;
+CREATE INDEX IF NOT EXISTS notifications_batch ON notifications (tenant, batch, id) WHERE batch IS NOT NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS events_key ON events (notification, id);
+CREATE UNIQUE INDEX IF NOT EXISTS batches_key ON batches (tenant, id);
+CREATE INDEX IF NOT EXISTS batches_due ON batches (level, created_at, id) WHERE expanded = 0;
+CREATE UNIQUE INDEX IF NOT EXISTS devices_key ON devices (tenant, user, id);
+CREATE UNIQUE INDEX IF NOT EXISTS devices_value ON devices (tenant, kind, value);
+CREATE UNIQUE INDEX IF NOT EXISTS dead_letters_key ON dead_letters (tenant, id);
+CREATE INDEX IF NOT EXISTS dead_letters_notification ON dead_letters (tenant, notification_id);
+CREATE INDEX IF NOT EXISTS dead_letters_cause ON dead_letters (tenant, cause, at, channel);
+CREATE INDEX IF NOT EXISTS dead_letters_order ON dead_letters (tenant, level, at);
+"""
+
+# Keeps `open` and `has_left` exact in the very statement that adds an event, in the order of the events, whoever adds
+# it. An event that exists already isn't inserted, so it counts once; the first of a `settles` name closes a delivery.
+TRIGGERS: Final = """
+CREATE TRIGGER IF NOT EXISTS events_count AFTER INSERT ON events
+WHEN NEW.opens <> 0 OR NEW.leaves OR NEW.settles IS NOT NULL
+BEGIN
+    UPDATE notifications SET
+        has_left = has_left OR NEW.leaves,
+        open = CASE WHEN cancelled THEN 0 ELSE max(0, open + NEW.opens - (
+            NEW.settles IS NOT NULL AND NOT EXISTS (
+                SELECT 1 FROM events AS earlier
+                WHERE earlier.notification = NEW.notification AND earlier.settles = NEW.settles
+                    AND earlier.seq <> NEW.seq
+            )
+        )) END
+    WHERE seq = NEW.notification;
+END;
+"""
+
+
+def create(connection: apsw.Connection) -> None:
+    """Creates what is missing. Raises ValueError when a newer Heliograph wrote the file."""
+    connection.execute("BEGIN IMMEDIATE")  # several processes may start on a new file at once
+    try:
+        _upgrade(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _upgrade(connection: apsw.Connection) -> None:
+    found = connection.pragma("user_version")
+    if found > VERSION:
+        raise ValueError(f"the database has schema version {found}, this Heliograph knows up to {VERSION}")
+    if found < VERSION:
+        connection.execute(TABLES + INDEXES + TRIGGERS)
+        connection.pragma("user_version", VERSION)

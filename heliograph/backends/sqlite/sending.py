@@ -1,0 +1,143 @@
+"""SQLite store: what comes in. Writes notifications, batches and the users named inline; reads batches.
+
+An idempotency key is a row of its own, written in the same transaction as what it stands for, so whoever writes it
+first decides for every rival, in this process or in another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import apsw
+import msgspec
+
+from heliograph.backends.sqlite.connection import DatabaseFile
+from heliograph.backends.sqlite.people import user_row
+from heliograph.backends.sqlite.statements import Row, insert, json_text, keys_text, listed
+from heliograph.core.model import Batch, Key, Millis, Notification
+from heliograph.core.ports import Accepted, Mismatch, Submission
+
+ADD_NOTIFICATIONS: Final = """
+    INSERT INTO notifications (tenant, id, user, level, category, batch, check_at, in_inbox, idempotency_key, content)
+    VALUES {rows} ON CONFLICT DO NOTHING
+"""
+ADD_BATCHES: Final = """
+    INSERT INTO batches (tenant, id, level, created_at, check_at, content) VALUES {rows} ON CONFLICT DO NOTHING
+"""
+CLAIM_KEYS: Final = """
+    INSERT INTO idempotency (tenant, key, fingerprint, id, members) VALUES {rows} ON CONFLICT DO NOTHING
+"""
+OWNERS_OF_KEYS: Final = f"""
+    SELECT {listed("json_array(i.id, i.fingerprint, i.members)")} FROM json_each(?) AS k
+    CROSS JOIN idempotency AS i ON i.tenant = k.value ->> 0 AND i.key = k.value ->> 1
+"""
+ADD_USERS: Final = """
+    INSERT INTO users (tenant, id, email, name, locale, timezone, data, updated_at) VALUES {rows}
+    ON CONFLICT DO UPDATE SET
+        email = coalesce(excluded.email, email),
+        name = coalesce(excluded.name, name),
+        locale = coalesce(excluded.locale, locale),
+        timezone = coalesce(excluded.timezone, timezone),
+        data = coalesce(excluded.data, data),
+        updated_at = max(excluded.updated_at, updated_at)
+"""
+BATCH: Final = "SELECT '[' || coalesce((SELECT content FROM batches WHERE tenant = ? AND id = ?), 'null') || ']'"
+BATCHES_DUE: Final = f"""
+    SELECT {listed("b.content", "b.level, b.created_at, b.id")} FROM (
+        SELECT * FROM batches WHERE level IN (0, 1, 2) AND expanded = 0 AND check_at <= ?
+        ORDER BY level, created_at, id LIMIT ?
+    ) AS b
+"""
+EXPANDED: Final = "UPDATE batches SET expanded = 1 WHERE tenant = ? AND id = ?"
+POSTPONE_BATCHES: Final = """
+    UPDATE batches SET check_at = ? WHERE seq IN (
+        SELECT b.seq FROM json_each(?) AS k
+        CROSS JOIN batches AS b ON b.tenant = k.value ->> 0 AND b.id = k.value ->> 1
+    )
+"""
+
+_batches: Final = msgspec.json.Decoder(list[Batch | None])
+_some_batches: Final = msgspec.json.Decoder(list[Batch])
+_owners: Final = msgspec.json.Decoder(list[tuple[str, str, int | None]])
+
+
+class Sending:
+    """See `core.ports.NotificationStore`."""
+
+    _file: DatabaseFile
+
+    async def accept(self, submissions: Sequence[Submission]) -> Sequence[Accepted | Mismatch]:
+        rows = [_row(submission) for submission in submissions]
+
+        def work(connection: apsw.Connection) -> list[Accepted | Mismatch]:
+            answers = _claim(connection, submissions)
+            new = [i for i, answer in enumerate(answers) if isinstance(answer, Accepted) and not answer.replayed]
+            users = [user_row(user) for i in new for user in submissions[i].users]
+            insert(connection, ADD_USERS, users)
+            insert(connection, ADD_NOTIFICATIONS, [rows[i] for i in new if submissions[i].notification])
+            insert(connection, ADD_BATCHES, [rows[i] for i in new if submissions[i].batch])
+            return answers
+
+        return await self._file.write(work)
+
+    async def expand(self, notifications: Sequence[Notification], check_at: Millis) -> None:
+        rows = [_notification_row(notification, check_at) for notification in notifications]
+        await self._file.write(lambda connection: insert(connection, ADD_NOTIFICATIONS, rows))
+
+    async def batch(self, key: Key) -> Batch | None:
+        found = await self._file.fetch(BATCH, (key.tenant, key.id), _batches)
+        return found[0]
+
+    async def batches_due(self, now: Millis, limit: int) -> Sequence[Batch]:
+        return await self._file.fetch(BATCHES_DUE, (now, limit), _some_batches)
+
+    async def batch_expanded(self, key: Key) -> None:
+        await self._file.execute(EXPANDED, (key.tenant, key.id))
+
+    async def batch_postpone(self, keys: Sequence[Key], check_at: Millis) -> None:
+        await self._file.execute(POSTPONE_BATCHES, (check_at, keys_text(keys)))
+
+
+def _row(submission: Submission) -> Row:
+    if submission.notification:
+        key = submission.idempotency.key if submission.idempotency else None
+        return _notification_row(submission.notification, submission.check_at, key)
+    batch = submission.batch
+    assert batch
+    return batch.tenant, batch.id, batch.level.value, batch.created_at, submission.check_at, json_text(batch)
+
+
+def _notification_row(notification: Notification, check_at: Millis, key: str | None = None) -> Row:
+    return (
+        notification.tenant,
+        notification.id,
+        notification.user,
+        notification.level.value,
+        notification.category,
+        notification.batch_id,
+        check_at,
+        1 if notification.in_inbox else 0,
+        key,
+        json_text(notification),
+    )
+
+
+def _claim(connection: apsw.Connection, submissions: Sequence[Submission]) -> list[Accepted | Mismatch]:
+    """What each submission is answered, after its idempotency key was taken if nobody had it."""
+    answers: list[Accepted | Mismatch] = [Accepted(s.id, count=_members(s)) for s in submissions]
+    keyed = [(i, s, s.idempotency) for i, s in enumerate(submissions) if s.idempotency]
+    rows = [(s.tenant, idem.key, idem.fingerprint, s.id, _members(s)) for _, s, idem in keyed]
+    if insert(connection, CLAIM_KEYS, rows) < len(rows):
+        keys = json_text([row[:2] for row in rows])
+        owners = _owners.decode(connection.execute(OWNERS_OF_KEYS, (keys,)).get)
+        for (i, submission, idem), (owner, fingerprint, members) in zip(keyed, owners, strict=True):
+            if fingerprint != idem.fingerprint:
+                answers[i] = Mismatch()
+            elif owner != submission.id:
+                answers[i] = Accepted(owner, replayed=True, count=members)
+    return answers
+
+
+def _members(submission: Submission) -> int | None:
+    return len(submission.batch.users) if submission.batch else None

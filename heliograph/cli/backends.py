@@ -1,0 +1,107 @@
+"""Connects the backends that the settings name; starts the bundled servers where they name none."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from heliograph.access import new_secret
+from heliograph.backends.bus import NatsBus
+from heliograph.backends.jetstream import JetStreamQueue
+from heliograph.backends.redis import RedisPresence, RedisRateLimiter, RedisStreams
+from heliograph.backends.servers import NatsServer, ValkeyServer
+from heliograph.backends.sqlite import SqliteStore
+from heliograph.core.model import Millis
+from heliograph.core.ports import Store
+from heliograph.settings import Settings
+
+
+def now() -> Millis:
+    """The wall clock, milliseconds UTC."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass
+class BundledServers:
+    """The children of the embedded default; empty URLs in the settings become theirs."""
+
+    folder: Path
+    nats_url: str = ""
+    redis_url: str = ""
+    _started: list[NatsServer | ValkeyServer] = field(default_factory=list)
+
+    async def start(self, settings: Settings) -> None:
+        """Starts what is missing, both at once. Raises `ServerFailed`."""
+        self.nats_url = settings.nats_url.get_secret_value()
+        self.redis_url = settings.redis_url.get_secret_value()
+        nats, valkey = NatsServer(self.folder), ValkeyServer(self.folder)
+        missing: list[NatsServer | ValkeyServer] = [
+            *([] if self.nats_url else [nats]),
+            *([] if self.redis_url else [valkey]),
+        ]
+        self._started = missing
+        urls = dict(zip(missing, await asyncio.gather(*(server.start() for server in missing)), strict=True))
+        self.nats_url = self.nats_url or urls[nats]
+        self.redis_url = self.redis_url or urls[valkey]
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(server.stop() for server in self._started))
+
+
+@dataclass
+class Backends:
+    """Everything that roles reach through ports."""
+
+    store: Store
+    queue: JetStreamQueue
+    bus: NatsBus
+    presence: RedisPresence
+    streams: RedisStreams
+    limiter: RedisRateLimiter
+
+    async def close(self) -> None:
+        await self.queue.close()
+        await self.presence.close()
+        await self.streams.close()
+        await self.limiter.close()
+        await self.store.close_store()
+
+
+def store_of(url: str, folder: Path) -> Store:
+    """The store that a URL names: `sqlite:///path`, `mongodb://…`, or empty for `heliograph.db` in the data folder."""
+    if url.startswith(("mongodb://", "mongodb+srv://")):
+        from heliograph.backends.mongo import MongoStore  # noqa: PLC0415 - 20 MB that the embedded default needs not
+
+        return MongoStore(url)
+    if url.startswith("sqlite:///"):
+        return SqliteStore(Path(url.removeprefix("sqlite:///")))
+    if url:
+        raise ValueError("HELIOGRAPH_STORE_URL is neither sqlite:///… nor mongodb://…")
+    folder.mkdir(parents=True, exist_ok=True)
+    return SqliteStore(folder / "heliograph.db")
+
+
+async def connect(store: Store, nats_url: str, redis_url: str) -> Backends:
+    """Opens every connection. The store must answer; queue and cache may come later and are waited for."""
+    await store.open()
+    queue = JetStreamQueue(nats_url, now)
+    await queue.connect()
+    return Backends(
+        store=store,
+        queue=queue,
+        bus=NatsBus(queue.link),
+        presence=RedisPresence(redis_url),
+        streams=RedisStreams(redis_url),
+        limiter=RedisRateLimiter(redis_url),
+    )
+
+
+async def secrets_of(settings: Settings, store: Store) -> tuple[str, str]:
+    """(user token secret, bootstrap key): the configured ones, else those this installation made for itself once."""
+    token_secret = settings.user_token_secret.get_secret_value()
+    token_secret = token_secret or await store.keep("user_token_secret", secrets.token_urlsafe(32))
+    bootstrap = settings.bootstrap_key.get_secret_value()
+    return token_secret, bootstrap or await store.keep("bootstrap_key", new_secret())

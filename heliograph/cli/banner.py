@@ -1,0 +1,39 @@
+"""What a newcomer reads after `heliograph up`: where it is, the key, and a first send that works."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from heliograph.lab.server import Lab
+from heliograph.settings import Settings
+
+if TYPE_CHECKING:
+    from heliograph.cli.up import Options
+
+
+def show(console: Console, options: Options, settings: Settings, key: str, lab: Lab | None, took_s: float) -> None:
+    """Prints plain lines (no wrapping), so that the curl can be copied and a script can read them."""
+    roles = ", ".join(options.roles)
+    console.print(f"[bold green]Heliograph is up[/] after {took_s:.1f} s: {roles}", soft_wrap=True, highlight=False)
+    if options.port is None or "api" not in options.roles:
+        return
+    url = settings.public_url or f"http://{settings.host}:{options.port}"
+    curl = (
+        f"curl -X POST {url}/v1/send -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json'"
+        """ -d '{"to": {"id": "user-1", "email": "user-1@example.com"}, "title": "Hello", "body": "It works"}'"""
+    )
+    lines = [
+        f"  URL   {url}",
+        f"  Key   {key}",
+        f"  Data  {options.folder}",
+        *([f"  Lab   {lab.base_url}  (SMTP on {lab.smtp_port}; see {lab.base_url}/lab/messages)"] if lab else []),
+        "",
+        "Send a first notification:",
+        "",
+        f"  {curl}",
+        "",
+    ]
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False, markup=False)

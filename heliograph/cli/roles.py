@@ -1,0 +1,181 @@
+"""Builds the chosen roles out of settings and backends: the only place that knows every part."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from litestar.types import ControllerRouterHandler
+
+from heliograph import telemetry
+from heliograph.access import ServerKeys, UserTokens
+from heliograph.attempts import Attempts
+from heliograph.cli.backends import Backends, now
+from heliograph.consumer import Consumer
+from heliograph.core.lanes import EMAIL, INAPP, INGEST, OUTBOX, PUSH
+from heliograph.core.ports import MailProvider, PushProvider
+from heliograph.core.retry import RetryPolicy
+from heliograph.core.routing import Means
+from heliograph.fanout import InboxFanout
+from heliograph.planning import Planner
+from heliograph.providers.fcm import Fcm
+from heliograph.providers.http import Http
+from heliograph.providers.sendgrid import SendGrid
+from heliograph.providers.smtp import Smtp
+from heliograph.roles import webhooks
+from heliograph.roles.api import inbox, notifications, operations, sending, users
+from heliograph.roles.email_sender import EmailSender, Pace
+from heliograph.roles.email_worker import EmailWorker
+from heliograph.roles.inapp_worker import InAppWorker
+from heliograph.roles.push_worker import PushWorker
+from heliograph.roles.realtime.node import RealtimeNode
+from heliograph.roles.reconciler import Reconciler
+from heliograph.roles.router import Router
+from heliograph.runtime import Service
+from heliograph.settings import Settings
+from heliograph.web import Callers
+
+HTTP_ROLES: Final = ("api", "webhooks", "realtime")
+ROLES: Final = (
+    "api", "router", "inapp-worker", "push-worker", "email-worker", "email-sender", "realtime", "webhooks",
+    "reconciler",
+)  # fmt: skip
+_LEASE_MARGIN_S: Final = 5.0
+_SENDER_SLOTS: Final = 32
+"""Batches a role that waits for providers has in hand at once."""
+
+
+@dataclass
+class Providers:
+    """What this installation can send with."""
+
+    mail: list[MailProvider]
+    push: dict[str, PushProvider]
+    http: Http
+
+    @property
+    def means(self) -> Means:
+        return Means(email=bool(self.mail), push=frozenset(self.push))  # type: ignore[arg-type]
+
+    async def close(self) -> None:
+        everyone: list[MailProvider | PushProvider] = [*self.mail, *set(self.push.values())]
+        for provider in everyone:
+            await provider.close()
+        await self.http.close()
+
+
+def providers_of(settings: Settings, fcm_account: dict[str, Any] | None = None) -> Providers:
+    """The configured providers, e-mail in its order. Raises `ValueError` for a name without its settings."""
+    http = Http(timeout_s=settings.provider_timeout_s)
+    found: dict[str, MailProvider] = {}
+    if settings.sendgrid_api_key.get_secret_value():
+        api_key = settings.sendgrid_api_key.get_secret_value()
+        found["sendgrid"] = SendGrid(settings.sendgrid_url, api_key, settings.email_from, http)
+    if settings.smtp_url.get_secret_value():
+        smtp_url = settings.smtp_url.get_secret_value()
+        found["smtp"] = Smtp(smtp_url, settings.email_from, timeout_s=settings.provider_timeout_s)
+    wanted = [name.strip() for name in settings.email_providers.split(",") if name.strip()] or list(found)
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        raise ValueError(f"HELIOGRAPH_EMAIL_PROVIDERS names {', '.join(missing)}, but its settings are missing")
+    push: dict[str, PushProvider] = {}
+    if fcm_account or settings.fcm_service_account:
+        fcm = Fcm(settings.fcm_url, fcm_account or Path(settings.fcm_service_account), http)
+        push = dict.fromkeys(fcm.kinds, fcm)
+    return Providers([found[name] for name in wanted], push, http)
+
+
+class Roles:
+    """One process's roles. `services` run; `handlers` and `node` are served by the HTTP server beside them."""
+
+    def __init__(
+        self, names: Sequence[str], settings: Settings, backends: Backends, providers: Providers,
+        token_secret: str, bootstrap_key: str,
+    ) -> None:  # fmt: skip
+        self._settings = settings
+        self._backends = backends
+        self._providers = providers
+        self._keys = ServerKeys(backends.store, now, bootstrap_key)
+        self._tokens = UserTokens(token_secret, now)
+        self._planner = Planner(backends.store, backends.presence, now, providers.means)
+        self.sending = sending.Sending(backends.store, backends.queue, now, settings.accept_high_water)
+        self.node = self._realtime() if "realtime" in names else None
+        self.handlers = self._handlers(names)
+        self.services = self._services(names)
+
+    def _realtime(self) -> RealtimeNode:
+        b, s = self._backends, self._settings
+        node_id = f"rt-{secrets.token_hex(6)}"
+        return RealtimeNode(
+            node_id, self._tokens, b.presence, b.streams, b.bus, b.store, now,
+            presence_ttl_s=s.presence_ttl_s, heartbeat_s=s.heartbeat_s,
+        )  # fmt: skip
+
+    def _handlers(self, names: Sequence[str]) -> list[ControllerRouterHandler]:
+        b, s = self._backends, self._settings
+        callers = Callers(self._keys, self._tokens)
+        handlers: list[ControllerRouterHandler] = []
+        if "api" in names:
+            handlers += sending.routes(self.sending, callers, now)
+            handlers += notifications.routes(b.store, callers, now)
+            handlers += users.routes(b.store, b.presence, callers, now)
+            handlers += inbox.routes(b.store, InboxFanout(b.presence, b.bus, now), callers, now)
+            handlers += operations.routes(b.store, b.queue, callers, now)
+        if "webhooks" in names:
+            handlers += webhooks.routes(b.store, now, s.sendgrid_webhook_key, s.webhook_tolerance_s)
+        return handlers
+
+    def _services(self, names: Sequence[str]) -> list[Service]:
+        makers = {
+            "router": self._router,
+            "inapp-worker": self._inapp_worker,
+            "push-worker": self._push_worker,
+            "email-worker": self._email_worker,
+            "email-sender": self._email_sender,
+            "reconciler": self._reconciler,
+        }
+        services: list[Service] = [makers[name]() for name in names if name in makers]
+        return [*services, self.node] if self.node else services
+
+    def _router(self) -> Service:
+        b, s = self._backends, self._settings
+        role = Router(b.store, b.queue, self._planner, now, round(s.unseen_after_s * 1000))
+        return Consumer(INGEST, role.handle, b.queue, b.store, now, batch_max=s.batch_max)
+
+    def _inapp_worker(self) -> Service:
+        b = self._backends
+        role = InAppWorker(b.store, b.streams, b.bus, now)
+        return Consumer(INAPP, role.handle, b.queue, b.store, now, batch_max=self._settings.batch_max)
+
+    def _push_worker(self) -> Service:
+        b = self._backends
+        role = PushWorker(b.store, self._attempts(), self._providers.push, now)
+        return Consumer(PUSH, role.handle, b.queue, b.store, now, batch_max=100, slots=_SENDER_SLOTS)
+
+    def _email_worker(self) -> Service:
+        b = self._backends
+        role = EmailWorker(b.store, b.queue, now)
+        return Consumer(EMAIL, role.handle, b.queue, b.store, now, batch_max=self._settings.batch_max)
+
+    def _email_sender(self) -> Service:
+        b = self._backends
+        if not self._providers.mail:
+            telemetry.logger("cli").warning("no_email_provider", action="start", hint="no e-mail will be sent")
+        role = EmailSender(b.store, self._attempts(), self._providers.mail, now)
+        pace = Pace(b.limiter, "email", self._settings.email_rate, now)
+        return Consumer(OUTBOX, role.handle, b.queue, b.store, now, batch_max=25, slots=_SENDER_SLOTS, gate=pace)
+
+    def _reconciler(self) -> Service:
+        b, s = self._backends, self._settings
+        return Reconciler(
+            b.store, b.queue, self._planner, now, unseen_after_s=s.unseen_after_s, every_s=s.reconcile_every_s,
+            batch=s.reconcile_batch,
+        )  # fmt: skip
+
+    def _attempts(self) -> Attempts:
+        s = self._settings
+        policy = RetryPolicy(s.retry_base_s, s.retry_ceiling_s, s.retry_max_attempts)
+        return Attempts(self._backends.store, now, policy, s.provider_timeout_s + _LEASE_MARGIN_S)

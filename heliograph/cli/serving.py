@@ -1,0 +1,104 @@
+"""Serves HTTP and WebSocket on one port with uvicorn, as one service among the others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Generator
+from typing import Any
+
+import uvicorn
+from litestar import Litestar
+
+from heliograph import telemetry
+from heliograph.cli.backends import Backends, now
+from heliograph.cli.roles import Roles
+from heliograph.core.errors import Problem, QueueUnavailable, StoreUnavailable
+from heliograph.web import application
+
+_WS_DRAIN_S = 8.0
+_HTTP_DRAIN_S = 5
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: the runtime owns signals."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+class HttpServer:
+    """The public door of this process. Answers 503 on `/readyz` as soon as it drains."""
+
+    name = "http"
+
+    def __init__(self, roles: Roles, backends: Backends, listener: socket.socket) -> None:
+        self._roles = roles
+        self._backends = backends
+        self._listener = listener
+        self._draining = False
+        self.listening = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        if self._roles.node:
+            await self._roles.node.start()
+        server = _Server(self._config(self._app()))
+        serving = asyncio.create_task(server.serve([self._listener]))
+        while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for this
+            await asyncio.sleep(0.005)
+        self.listening.set()
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        self._draining = True
+        if self._roles.node:
+            await self._roles.node.drain(_WS_DRAIN_S)
+        server.should_exit = True
+        await serving
+        await self._roles.sending.drained()
+
+    def _config(self, app: Litestar) -> uvicorn.Config:
+        node = self._roles.node
+        return uvicorn.Config(
+            app,
+            http="httptools",
+            ws=node.protocol_class() if node else "none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=_HTTP_DRAIN_S,
+            backlog=4096,
+        )
+
+    def _app(self) -> Litestar:
+        return application(self._roles.handlers, ready=self._ready, before_metrics=self._refresh_gauges)
+
+    async def _ready(self) -> dict[str, Any]:
+        if self._draining:
+            raise Problem("overloaded", "this process is draining", retry_after_s=1)
+        await self._backends.store.ping()
+        return {"store": "up", "queue": "up" if self._backends.queue.link.is_up else "down"}
+
+    async def _refresh_gauges(self) -> None:
+        if self._roles.node:
+            telemetry.connections.set(self._roles.node.counters.connections)
+        with contextlib.suppress(QueueUnavailable):
+            for (lane, level), state in (await self._backends.queue.lanes()).items():
+                labels = (lane, level.name.lower())
+                telemetry.lane_depth.labels(*labels).set(state.depth)
+                telemetry.lane_in_flight.labels(*labels).set(state.in_flight)
+                age_s = 0.0 if state.oldest_at is None else max(0.0, (now() - state.oldest_at) / 1000)
+                telemetry.lane_oldest.labels(*labels).set(age_s)
+        with contextlib.suppress(StoreUnavailable):
+            telemetry.dead_letters.set(await self._backends.store.dead_count())
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket, so that a port that is taken is known before anything starts. Raises `OSError`."""
+    listener = socket.create_server((host, port), backlog=4096)
+    listener.setblocking(False)
+    return listener

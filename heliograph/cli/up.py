@@ -1,0 +1,139 @@
+"""`heliograph up` and `heliograph run`: all roles in one process on the embedded default, or some of a cluster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from heliograph import telemetry
+from heliograph.cli.backends import BundledServers, connect, secrets_of, store_of
+from heliograph.cli.banner import show
+from heliograph.cli.front import Front
+from heliograph.cli.roles import HTTP_ROLES, Roles, providers_of
+from heliograph.cli.serving import HttpServer, listen
+from heliograph.lab.server import Lab
+from heliograph.runtime import Service, run_services, stop_on_signals
+from heliograph.settings import Settings, load
+
+LAB_PORT = 8090
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says.
+
+    roles: names out of `ROLES`.
+    port: of HTTP and WebSocket; None = these roles need none.
+    api: processes behind a local nginx; 0 = the API runs in this process.
+    bundled: start the bundled servers where the settings name none.
+    """
+
+    roles: Sequence[str]
+    folder: Path
+    port: int | None
+    config: Path | None = None
+    api: int = 0
+    lab: bool = False
+    lab_port: int = LAB_PORT
+    bundled: bool = True
+
+
+async def run(options: Options, console: Console) -> None:
+    """Until SIGTERM or Ctrl-C. Raises `OSError` for a port that is taken, `ValueError` for settings that don't fit."""
+    started = time.perf_counter()
+    stop = stop_on_signals()
+    async with AsyncExitStack() as undo:
+        lab = await _lab(options, undo) if options.lab else None
+        settings = load(options.config, **(await _lab_settings(lab) if lab else {}))
+        telemetry.configure_logging(settings.log_level, settings.log_format)
+        servers = BundledServers(options.folder)
+        if options.bundled:
+            undo.push_async_callback(servers.stop)
+        await servers.start(settings) if options.bundled else _require_urls(settings, servers)
+        store = store_of(settings.store_url.get_secret_value(), options.folder)
+        backends = await connect(store, servers.nats_url, servers.redis_url)
+        undo.push_async_callback(backends.close)
+        account = await lab.service_account() if lab and not settings.fcm_service_account else None
+        providers = providers_of(settings, account)
+        undo.push_async_callback(providers.close)
+        token_secret, key = await secrets_of(settings, store)
+        names = [name for name in options.roles if not (options.api and name in ("api", "webhooks"))]
+        roles = Roles(names, settings, backends, providers, token_secret, key)
+        services: list[Service] = list(roles.services)
+        front = None
+        if options.api:
+            front = Front(options, settings, servers, token_secret, key)
+            services.append(front)
+        http = None
+        if options.port is not None:
+            port = front.inner_port if front else options.port
+            http = HttpServer(roles, backends, listen(settings.host, port))
+            services.append(http)
+
+        async def announce() -> None:
+            if http:
+                await http.listening.wait()
+            if front:
+                await front.listening.wait()
+            if lab:
+                lab.webhook_url = f"http://127.0.0.1:{options.port}/v1/webhooks/sendgrid"
+            show(console, options, settings, key, lab, time.perf_counter() - started)
+
+        await run_services(services, stop, announce)
+
+
+async def _lab(options: Options, undo: AsyncExitStack) -> Lab:
+    lab = Lab()
+    await lab.start(options.lab_port)
+    undo.push_async_callback(lab.stop)
+    return lab
+
+
+async def _lab_settings(lab: Lab) -> dict[str, Any]:
+    """Points every provider at the lab."""
+    return {
+        "sendgrid_url": lab.sendgrid_url,
+        "sendgrid_api_key": "SG.lab",
+        "sendgrid_webhook_key": lab.webhook_public_key,
+        "smtp_url": lab.smtp_url,
+        "fcm_url": lab.fcm_url,
+    }
+
+
+def _require_urls(settings: Settings, servers: BundledServers) -> None:
+    """Roles of a cluster share their servers: bundled ones would be nobody else's."""
+    servers.nats_url = settings.nats_url.get_secret_value()
+    servers.redis_url = settings.redis_url.get_secret_value()
+    missing = [
+        name
+        for name, url in (
+            ("HELIOGRAPH_STORE_URL", settings.store_url.get_secret_value()),
+            ("HELIOGRAPH_NATS_URL", servers.nats_url),
+            ("HELIOGRAPH_REDIS_URL", servers.redis_url),
+        )
+        if not url
+    ]
+    if missing:
+        raise ValueError(f"`heliograph run` needs {', '.join(missing)}; `heliograph up` starts its own servers")
+
+
+def needs_http(roles: Sequence[str]) -> bool:
+    return any(role in HTTP_ROLES for role in roles)
+
+
+async def run_lab(port: int, console: Console) -> None:
+    """The provider lab alone."""
+    stop = stop_on_signals()
+    lab = Lab()
+    await lab.start(port)
+    console.print(f"Provider lab: {lab.base_url} (SMTP on {lab.smtp_port})")
+    try:
+        await stop.wait()
+    finally:
+        await lab.stop()

@@ -1,0 +1,120 @@
+"""Provider HTTP: one `post` on a pool of kept connections, behind which the engine (aiohttp) can be exchanged.
+
+Reads nothing but its arguments (no proxy or netrc from the environment), writes one request. A failure is a value that
+tells whether the request may have been processed. It never follows a redirect and never sends a request twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+import aiohttp
+import msgspec
+
+TIMEOUT_S: Final = 10.0
+"""FCM asks for at least ten seconds (firebase.google.com/docs/cloud-messaging/scale-fcm)."""
+CONNECTIONS: Final = 256
+_KEEP_ALIVE_S: Final = 30.0
+_CONNECT_SHARE: Final = 0.5
+"""Connecting ends before the whole does, or a connection never made would look like an answer never given."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An HTTP answer. `headers` ignore case; `body` is empty when the connection broke while it was read."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """No answer. `unknown` = the request may have been processed; else it certainly was not."""
+
+    cause: str
+    unknown: bool
+
+
+NO_URL: Final = Failed("not an http or https URL", unknown=False)
+NO_CONNECTION: Final = Failed("no connection", unknown=False)
+LOST: Final = Failed("connection lost", unknown=True)
+SILENT: Final = Failed("no answer in time", unknown=True)
+CLOSED: Final = Failed("closed", unknown=False)
+CROWDED: Final = Failed("no free connection in time", unknown=False)
+
+
+class Http:
+    """A pool of connections to any hosts.
+
+    Several providers may share one; each closes what it was given, and closing twice is harmless.
+
+    Args:
+        timeout_s: for one whole request; waiting for a turn may take as long again, so a post takes twice that at most.
+        connections: at most so many requests at a time; more wait for their turn.
+    """
+
+    def __init__(self, *, timeout_s: float = TIMEOUT_S, connections: int = CONNECTIONS) -> None:
+        self._timeout_s = timeout_s
+        # The pool's size is kept by turns: waiting in aiohttp's connector would eat the request's own time.
+        self._turns = asyncio.Semaphore(connections)
+        self._session: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer | Failed:
+        """Sends one request and waits for its answer."""
+        if not await self._turn():
+            return CROWDED
+        try:
+            return CLOSED if self._closed else await self._try(url, headers, body)
+        finally:
+            self._turns.release()
+
+    async def _turn(self) -> bool:
+        if not self._turns.locked():
+            return await self._turns.acquire()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._turns.acquire()
+        except TimeoutError:
+            return False
+
+    async def _try(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer | Failed:
+        if self._session is None:
+            self._session = self._open()
+        try:
+            return await _exchange(self._session, url, headers, body)
+        except aiohttp.InvalidURL:
+            return NO_URL
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+            return NO_CONNECTION  # refused, no such host, no TLS, or not in time: nothing was sent
+        except TimeoutError:
+            return SILENT
+        except aiohttp.ClientError:
+            return LOST
+
+    async def close(self) -> None:
+        """Closes all connections; whatever is under way fails."""
+        self._closed = True
+        if self._session is not None:
+            await self._session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        """Opened late, because a session belongs to the running loop."""
+        timeout = aiohttp.ClientTimeout(total=self._timeout_s, connect=self._timeout_s * _CONNECT_SHARE)
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
+            timeout=timeout,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": "Heliograph"},
+            trust_env=False,
+        )
+
+
+async def _exchange(session: aiohttp.ClientSession, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async with session.post(url, headers=headers, data=body, allow_redirects=False) as response:
+        try:
+            content = await response.read()
+        except (aiohttp.ClientError, TimeoutError):
+            content = b""  # the status alone says what became of the request
+        return Answer(response.status, response.headers, content)
