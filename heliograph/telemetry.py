@@ -53,7 +53,7 @@ def configure_logging(level: str, style: str) -> None:
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[
         structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer], foreign_pre_chain=shared))  # fmt: skip
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for chatty in ("nats", "pymongo", "uvicorn.access", "aiohttp.access", "mail.log", "picows"):
+    for chatty in ("nats", "pymongo", "uvicorn.access", "uvicorn.error", "aiohttp.access", "mail.log", "picows"):
         logging.getLogger(chatty).setLevel("WARNING")
 
 

@@ -89,19 +89,20 @@ async def exchange(
     letters = provider.read(call)
     verdict = gate.judge()
     if verdict.kind in ("drop", "hang"):
-        _record(inbox, provider, letters, Reply(0))
+        _record(inbox, provider, call, letters, Reply(0))
         if verdict.kind == "hang":
             await _until_released(request, gate)
         return await _cut(request)
     reply = await provider.answer(call, letters, verdict)
-    _record(inbox, provider, letters, reply)
+    _record(inbox, provider, call, letters, reply)
     await gate.linger()
     if reply.lost:
         return await _cut(request)
     return Response(reply.body, status_code=reply.status, headers=reply.headers, media_type=reply.media_type)
 
 
-def _record(inbox: Inbox, provider: HttpProvider, letters: list[Letter], reply: Reply) -> None:
+def _record(inbox: Inbox, provider: HttpProvider, call: Call, letters: list[Letter], reply: Reply) -> None:
+    size = len(call.body) // len(letters)
     for letter in letters:
         inbox.add(
             provider.name,
@@ -110,6 +111,7 @@ def _record(inbox: Inbox, provider: HttpProvider, letters: list[Letter], reply: 
             accepted=reply.accepted,
             status=0 if reply.lost else reply.status,
             provider_id=reply.provider_id,
+            size=size,
         )
 
 

@@ -18,6 +18,7 @@ from msgspec import Struct
 from heliograph.lab.faults import token_key
 
 DEFAULT_LIMIT = 200_000
+DEFAULT_MAX_BYTES = 512 * 1024 * 1024
 
 
 class View(Struct):
@@ -56,6 +57,7 @@ class Received(Struct, frozen=True):
     at           arrival, seconds since 1970 UTC
     accepted     the provider took it for delivery (a validate-only or sandbox call is answered 200, not accepted)
     status       HTTP status or SMTP reply code; 0 = no answer was given
+    size         bytes of the call that fall to this recipient
     provider_id  the id the provider answered: X-Message-Id, FCM's message name, the SMTP queue id
     """
 
@@ -66,6 +68,7 @@ class Received(Struct, frozen=True):
     accepted: bool
     status: int
     provider_id: str
+    size: int
     content: Content
 
     @property
@@ -93,10 +96,20 @@ class Received(Struct, frozen=True):
 
 
 class Inbox:
-    """The last `limit` records. Not thread-safe for writing: all providers live on one event loop."""
+    """The last `limit` records of at most `max_bytes` as received.
 
-    def __init__(self, limit: int = DEFAULT_LIMIT, clock: Callable[[], float] = time.time) -> None:
+    Not thread-safe for writing: all providers live on one event loop.
+    """
+
+    def __init__(
+        self,
+        limit: int = DEFAULT_LIMIT,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._limit = limit
+        self._max_bytes = max_bytes
+        self._bytes = 0
         self._clock = clock
         self._serial = 0
         self._records: deque[Received] = deque()
@@ -107,14 +120,23 @@ class Inbox:
         return len(self._records)
 
     def add(
-        self, provider: str, to: str, content: Content, *, accepted: bool, status: int, provider_id: str = ""
+        self,
+        provider: str,
+        to: str,
+        content: Content,
+        *,
+        accepted: bool,
+        status: int,
+        provider_id: str = "",
+        size: int = 0,
     ) -> Received:
         """Write one record, drop the oldest beyond the limit, and tell the listeners."""
         self._serial += 1
-        record = Received(self._serial, provider, to, self._clock(), accepted, status, provider_id, content)
+        record = Received(self._serial, provider, to, self._clock(), accepted, status, provider_id, size, content)
         self._records.append(record)
         self._by_recipient.setdefault(token_key(to), deque()).append(record)
-        if len(self._records) > self._limit:
+        self._bytes += size
+        while len(self._records) > self._limit or (self._bytes > self._max_bytes and len(self._records) > 1):
             self._forget_oldest()
         for listener in self.on_received:
             listener(record)
@@ -146,10 +168,12 @@ class Inbox:
     def clear(self) -> None:
         """Forget all records; serials go on."""
         self._records.clear()
+        self._bytes = 0
         self._by_recipient.clear()
 
     def _forget_oldest(self) -> None:
         oldest = self._records.popleft()
+        self._bytes -= oldest.size
         key = token_key(oldest.to)
         siblings = self._by_recipient[key]
         siblings.popleft()

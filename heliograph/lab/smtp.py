@@ -193,10 +193,10 @@ class Relay:
         return answer
 
     def _record(self, envelope: Envelope, accepted: bool, status: int, queue_id: str) -> None:
-        content = envelope.content or b""
-        mail = RawMail(content if isinstance(content, bytes) else content.encode())
+        raw = envelope.original_content or b""
+        mail, size = RawMail(raw), len(raw) // len(envelope.rcpt_tos)
         for address in envelope.rcpt_tos:
-            self._inbox.add(self.name, address, mail, accepted=accepted, status=status, provider_id=queue_id)
+            self._inbox.add(self.name, address, mail, accepted=accepted, status=status, provider_id=queue_id, size=size)
 
     def _faulted(self, fault: Fault) -> None:
         if fault.mode == "down":

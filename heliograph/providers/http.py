@@ -84,7 +84,7 @@ class Http:
             self._session = self._open()
         try:
             return await _exchange(self._session, url, headers, body)
-        except aiohttp.InvalidURL:
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             return NO_URL
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             return NO_CONNECTION  # refused, no such host, no TLS, or not in time: nothing was sent

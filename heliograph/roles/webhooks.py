@@ -92,13 +92,16 @@ class Verifier:
             raise Problem("unauthorized", "the signed timestamp is too far from now")
 
 
-def to_events(received: Sequence[SendGridEvent]) -> list[Event]:
-    """Those that belong to one of our notifications, as our events."""
+def to_events(received: Sequence[SendGridEvent], now: Millis) -> list[Event]:
+    """Those that belong to one of our notifications, as our events.
+
+    SendGrid tells whole seconds: an event counts as of the end of its second, or it would stand before its own cause.
+    """
     return [
         Event(
             tenant=one.hg_tenant,
             notification_id=one.hg_id,
-            at=one.timestamp * 1000,
+            at=min(now, one.timestamp * 1000 + 999),
             kind=_KIND[one.event],
             target=one.hg_target,
             attempt=_number(one.hg_attempt),
@@ -162,7 +165,7 @@ def routes(store: Store, clock: Clock, sendgrid_key: str, tolerance_s: float) ->
             telemetry.webhook_events_total.labels("sendgrid", one.event if one.event in _KIND else "other").inc()
         for address, reason, at in to_suppress(received):
             await store.suppress(address, reason, at)
-        await store.record(to_events(received))
+        await store.record(to_events(received, clock()))
         return no_content()
 
     return [sendgrid]

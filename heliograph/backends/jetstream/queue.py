@@ -7,6 +7,7 @@ where the server fell silent. Never the only copy of anything: the store is; the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Final
@@ -57,6 +58,8 @@ class JetStreamQueue:
         self.link.on_up.append(self._on_up)
         self.link.on_down.append(self._on_down)
         await self.link.open()
+        with contextlib.suppress(QueueUnavailable):  # then it is made later, when the server is there
+            await self._topology.ensure()
         self._spawn(self._keep_asking())
         self._spawn(self._keep_alive())
 

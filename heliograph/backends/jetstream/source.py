@@ -32,6 +32,8 @@ _SWEEP_BYTES: Final = 8 * 1024**2
 """Above the server's largest message (4 MB), or a pull could never be answered."""
 _CALM_S: Final = 0.1
 """Pause after a refused request."""
+_UNKNOWN: Final = 1
+"""To ask with a sweep is how to find out: its answer is a clear one."""
 
 log = structlog.get_logger(component="queue")
 
@@ -62,7 +64,7 @@ class Source:
         self._sweeping = False
         self._until = 0.0
         self._not_before = 0.0
-        self._pending = 0
+        self._pending = _UNKNOWN
         self._per_message = 1.0
 
     @property
@@ -133,9 +135,9 @@ class Source:
             self.waiting -= envelope.waiting
 
     def forget(self) -> None:
-        """No request is open any more, as far as we know."""
+        """No request is open any more, as far as we know, and what the server has for us is unknown."""
         self._left = 0
-        self._pending = 0
+        self._pending = _UNKNOWN
 
     def overdue(self, now: float) -> bool:
         """The server owes us a word on the open request, or a pause has passed; in both cases it's time to ask."""
@@ -166,12 +168,14 @@ class Source:
             self._left = 0
             return
         self.forget()
-        if "MaxBytes" in why:
-            self._pending = 1  # what comes next didn't fit into this sweep any more
+        if status in {"404", "408"}:
+            self._pending = 0
+        elif "MaxBytes" in why:
+            return  # what comes next didn't fit into this sweep any more
         elif status == "503" or "Deleted" in why:
             self._pause()
             self._missing()
-        elif status not in {"404", "408"}:
+        else:
             log.info("pull_refused", action="pull", lane=self._lane.name, status=status, error=why)
             self._pause()
 

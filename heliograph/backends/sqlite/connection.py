@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
@@ -52,14 +54,31 @@ again more often than the default 5 ms, which starves the writer for seconds (se
 def connect(path: Path, busy_timeout_ms: int) -> apsw.Connection:
     """Opens the file for durable, shared use. Raises apsw errors."""
     connection = apsw.Connection(str(path), statementcachesize=400)
-    connection.set_busy_timeout(busy_timeout_ms)
-    connection.pragma("journal_mode", "wal")
+    connection.set_busy_handler(lambda tries: _wait(tries, busy_timeout_ms))
+    _keep_a_log(connection, busy_timeout_ms)
     connection.pragma("synchronous", "full")
     connection.pragma("secure_delete", True)  # an erased person leaves no bytes behind
     connection.pragma("cache_size", -16_000)
     connection.pragma("wal_autocheckpoint", 4_000)
     connection.pragma("journal_size_limit", 64 * 1024 * 1024)
     return connection
+
+
+def _keep_a_log(connection: apsw.Connection, busy_timeout_ms: int) -> None:
+    """Switches to write-ahead logging. Two processes that do so at once are told so without any waiting."""
+    for tries in itertools.count():
+        try:
+            connection.pragma("journal_mode", "wal")
+            return
+        except apsw.BusyError:
+            if not _wait(tries, busy_timeout_ms):
+                raise
+
+
+def _wait(tries: int, busy_timeout_ms: int) -> bool:
+    """Another process is writing: looks again every millisecond. SQLite's own handler pauses up to 100 ms a time."""
+    time.sleep(0.001)
+    return tries < busy_timeout_ms
 
 
 def changed(connection: apsw.Connection, sql: str, bindings: Bindings) -> int:

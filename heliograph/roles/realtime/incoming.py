@@ -13,7 +13,7 @@ from msgspec import Meta
 from heliograph.core.model import Engagement
 from heliograph.core.ports import Position
 
-Offset = Annotated[int, Meta(ge=0, lt=2**63)]
+Offset = Annotated[int, Meta(ge=0, le=2**53)]
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
 
 

@@ -221,8 +221,7 @@ async def test_a_given_port_is_http_and_the_next_one_smtp() -> None:
     """`--port P`: HTTP on P, SMTP on P + 1; run() ends, and frees both, when it is told to stop."""
     port, lab, stop = free_pair(), Lab(), asyncio.Event()
     running = asyncio.create_task(lab.run(stop, port))
-    while not lab.port:
-        await asyncio.sleep(0)
+    await lab.listening.wait()
     assert (lab.base_url, lab.smtp_url) == (f"http://127.0.0.1:{port}", f"smtp://127.0.0.1:{port + 1}")
     stop.set()
     await running

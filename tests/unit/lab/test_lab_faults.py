@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import cycle
 
 import msgspec
@@ -15,8 +14,10 @@ from heliograph.lab.faults import Bucket, Dialect, Fault, FaultState, InvalidFau
 DIALECT = Dialect(503, frozenset({"broken", "greylist"}), once=frozenset({"greylist"}))
 
 
-def state(fault: Fault, draws: Iterator[float] = iter(())) -> FaultState:
-    return FaultState(complete(fault, DIALECT), DIALECT, 0.0, lambda: next(draws))
+def state(fault: Fault, *draws: float) -> FaultState:
+    """A fault in force since 0.0, its random source giving these draws over and over."""
+    source = cycle(draws)
+    return FaultState(complete(fault, DIALECT), DIALECT, 0.0, lambda: next(source))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_each_mode_has_its_verdict() -> None:
 
 def test_flaky_fails_the_given_fraction() -> None:
     """A call fails when the draw is below the fraction, and passes otherwise."""
-    flaky = state(Fault(mode="flaky", fraction=0.25, status=500), cycle([0.0, 0.24, 0.25, 0.99]))
+    flaky = state(Fault(mode="flaky", fraction=0.25, status=500), 0.0, 0.24, 0.25, 0.99)
     assert [flaky.judge(0.0).kind for _ in range(8)] == ["fail", "fail", "pass", "pass"] * 2
 
 

