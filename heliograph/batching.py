@@ -84,6 +84,8 @@ class Batcher(Generic[Request, Answer]):
         self._in_flight += size
         try:
             answers = await self._flush([request for request, _ in group])
+            if len(answers) != size:
+                raise RuntimeError(f"{len(answers)} answers to {size} requests")
         except Exception as error:  # noqa: BLE001 - whatever it is, its callers must hear it
             for _, future in group:
                 if not future.done():

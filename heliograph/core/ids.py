@@ -11,6 +11,8 @@ from typing import Final
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _ULID_LENGTH: Final = 26
+_INDEX_DIGITS: Final = 9
+"""More digits than any batch has; Python itself refuses to read thousands of them."""
 NOTIFICATION: Final = "ntf_"
 BATCH: Final = "bat_"
 DEVICE: Final = "dev_"
@@ -47,8 +49,9 @@ def batch_member_id(batch_id: str, index: int) -> str:
 
 
 def batch_of_member(notification_id: str) -> tuple[str, int] | None:
-    """Inverse of `batch_member_id`; None for an id that isn't a member of a batch."""
-    ulid, dash, index = notification_id.removeprefix(NOTIFICATION).partition("-")
-    if not dash or len(ulid) != _ULID_LENGTH or not (index.isascii() and index.isdigit()):
+    """Inverse of `batch_member_id`; None for an id that isn't a member of a batch, exactly as that writes it."""
+    ulid, _, index = notification_id.removeprefix(NOTIFICATION).partition("-")
+    if len(ulid) != _ULID_LENGTH or not (index.isascii() and index.isdigit() and len(index) <= _INDEX_DIGITS):
         return None
-    return BATCH + ulid, int(index)
+    found = BATCH + ulid, int(index)
+    return found if batch_member_id(*found) == notification_id else None

@@ -19,8 +19,8 @@ Status = Literal[
     "cancelled",
 ]  # fmt: skip
 EventKind = Literal[
-    "routed", "escalated", "replayed", "requeued", "sending", "unknown", "retrying", "sent", "delivered", "failed",
-    "suppressed", "expired", "cancelled", "deferred", "opened", "clicked", "complained", "unsubscribed",
+    "routed", "escalated", "replayed", "requeued", "rendered", "sending", "unknown", "retrying", "sent", "delivered",
+    "failed", "suppressed", "expired", "cancelled", "deferred", "opened", "clicked", "complained", "unsubscribed",
 ]  # fmt: skip
 
 _RANK: Final[dict[Status, int]] = {
@@ -89,7 +89,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     def opens(self) -> int:
         """How many deliveries this event adds to those that are owed."""
         if self.kind == "routed":
-            return len(self.plan) - 1  # routing itself was owed until now
+            # Routing itself was owed until now. If it found no way it is owed still: its failure settles it.
+            return max(0, len(self.plan) - 1)
         return 1 if self.kind == "replayed" else len(self.plan)
 
 
@@ -130,34 +131,44 @@ class History(msgspec.Struct, frozen=True):
 
     @property
     def routed(self) -> bool:
-        return any(event.kind == "routed" for event in self.events)
+        """Whether routing found a way; while it has not, routing is what is owed."""
+        return any(event.kind == "routed" and event.plan for event in self.events)
 
 
 def fold(events: Sequence[Event]) -> dict[str, Delivery]:
-    """Deliveries by target, in the order they were planned."""
+    """Deliveries by target, in the order they were planned. Neither the order of `events` nor a repeat matters."""
     deliveries: dict[str, Delivery] = {}
     for event in sorted(events, key=_time_of):
         for target in event.plan:
             fresh = Delivery(target=target, updated_at=event.at, moved_at=event.at)
             deliveries.setdefault(target, fresh)
-        if event.target and event.kind not in ("routed", "escalated"):
-            delivery = deliveries.setdefault(event.target, Delivery(target=event.target, updated_at=event.at))
-            _apply(delivery, event)
+    for event in sorted((event for event in events if event.target), key=_step_of):
+        delivery = deliveries.setdefault(event.target, Delivery(target=event.target, updated_at=event.at))
+        _apply(delivery, event)
     routing = deliveries.get(ROUTING)
-    if routing and not routing.settled and any(e.kind == "routed" and e.gen >= routing.gen for e in events):
+    done = [event.gen for event in events if event.kind == "routed" and event.plan]
+    if routing and not routing.settled and done and max(done) >= routing.gen:
         del deliveries[ROUTING]
     return deliveries
 
 
-def _time_of(event: Event) -> tuple[Millis, int]:
-    return event.at, 0 if event.plan else 1
+_Step = tuple[int, bool, int, bool, Millis, str]
+
+
+def _time_of(event: Event) -> tuple[Millis, bool, _Step]:
+    return event.at, not event.plan, _step_of(event)
+
+
+def _step_of(event: Event) -> _Step:
+    """Generation, then attempt, then time: a provider's clock counts whole seconds, and workers' clocks differ."""
+    return event.gen, event.kind != "replayed", event.attempt, event.kind != "sending", event.at, event.id
 
 
 def _apply(delivery: Delivery, event: Event) -> None:
     match event.kind:
         case "replayed":
             _reopen(delivery, event)
-        case "sending" | "retrying" | "unknown" | "requeued":
+        case "sending" | "retrying" | "unknown" | "requeued" | "rendered":
             _progress(delivery, event)
         case "sent" | "delivered" | "failed" | "suppressed" | "expired" | "cancelled":
             _settle(delivery, event, _STATUS_OF_KIND[event.kind])
@@ -177,11 +188,11 @@ def _progress(delivery: Delivery, event: Event) -> None:
     if event.gen < delivery.gen or event.attempt < delivery.attempts:
         return
     delivery.moved_at = max(delivery.moved_at, event.at)
-    if event.kind == "requeued":
+    if event.kind in ("requeued", "rendered"):
         delivery.due_at = None
         return
     delivery.attempts = event.attempt
-    if not delivery.settled:
+    if not delivery.settled and _RANK[delivery.status] <= _RANK["sending"]:
         delivery.status = "sending" if event.kind == "sending" else "retrying"
         delivery.reason = event.detail
         delivery.updated_at = event.at

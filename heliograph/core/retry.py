@@ -6,6 +6,7 @@ aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import msgspec
@@ -58,4 +59,4 @@ def after_failure(
     if asked_s is not None:
         # Retry-After is a floor: the jitter goes on top of it, or a crowd would return in the same millisecond.
         wait_s = asked_s + policy.backoff_s(1, draw)
-    return TryAgain(now + round(wait_s * 1000), cause)
+    return TryAgain(now + math.ceil(wait_s * 1000), cause)

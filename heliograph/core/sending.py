@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from heliograph.core import ids
 from heliograph.core.errors import Flaw, Problem
-from heliograph.core.flaws import find_flaws
+from heliograph.core.flaws import data_flaw, find_flaws
 from heliograph.core.headers import address_flaw, header_flaw
 from heliograph.core.model import Batch, Channel, Millis, Notification, Type, User
 from heliograph.core.names import user_id_is_valid
@@ -171,6 +171,8 @@ def _flaws(request: SendRequest) -> Iterator[Flaw]:
     for name, text in (("category", request.category), ("collapse_key", request.collapse_key)):
         if text and (flaw := header_flaw(text)):
             yield Flaw(name, flaw)
+    if request.data and (flaw := data_flaw(request.data)):
+        yield Flaw("data", flaw)
     yield from _recipient_flaws(request)
 
 
@@ -189,18 +191,22 @@ def _recipient_flaws(request: SendRequest) -> Iterator[Flaw]:
         else:
             if not user_id_is_valid(recipient.id):
                 yield Flaw(f"{path}.id", USER_ID_RULE)
-            yield from contact_flaws(recipient.email, recipient.name, f"{path}.")
+            yield from person_flaws(recipient.email, recipient.name, recipient.data, f"{path}.")
 
 
 USER_ID_RULE: Final = "a user id has 1 to 128 characters, none of them white space, '/' or a control character"
 
 
-def contact_flaws(email: str | None, name: str | None, prefix: str = "") -> Iterator[Flaw]:
-    """What is wrong with a person's address and name; both become mail headers."""
+def person_flaws(
+    email: str | None, name: str | None, data: dict[str, Any] | None, prefix: str = ""
+) -> Iterator[Flaw]:
+    """What is wrong with what a caller says of a person; address and name become mail headers."""
     if email is not None and (flaw := address_flaw(email)):
         yield Flaw(f"{prefix}email", flaw)
     if name is not None and (flaw := header_flaw(name)):
         yield Flaw(f"{prefix}name", f"becomes a mail header and {flaw}")
+    if data and (flaw := data_flaw(data)):
+        yield Flaw(f"{prefix}data", flaw)
 
 
 def url_is_safe(url: str) -> bool:

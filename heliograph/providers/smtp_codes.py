@@ -59,7 +59,7 @@ def enhanced_code(text: str) -> str:
 def outcome_of(phase: Phase, code: int, text: str) -> ProviderOutcome:
     """What a refusal means."""
     enhanced = enhanced_code(text)
-    cause = f"smtp {code} {enhanced}".rstrip()
+    cause = f"smtp {code} {enhanced}".rstrip() if code > 0 else "smtp: not an SMTP reply"
     match _action(phase, code, enhanced):
         case "bad_address":
             return Rejected(cause, bad_address=True)

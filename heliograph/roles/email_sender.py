@@ -10,6 +10,8 @@ import asyncio
 import time
 from collections.abc import Sequence
 
+import msgspec
+
 from heliograph.attempts import Attempts
 from heliograph.consumer import Gate
 from heliograph.core.lanes import OutboxItem
@@ -52,7 +54,9 @@ class EmailSender:
 
     async def _send(self, item: OutboxItem, attempt: int) -> tuple[str, ProviderOutcome]:
         provider = self._providers[(attempt - 1) % len(self._providers)]
-        outcome = await provider.send(item.mail)
+        # The mail was rendered for its first attempt; the provider's webhooks must name this one.
+        args = item.mail.args | {"hg_attempt": str(attempt)}
+        outcome = await provider.send(msgspec.structs.replace(item.mail, args=args))
         if isinstance(outcome, Rejected) and outcome.bad_address:
             await self._store.suppress(Key(item.tenant, item.mail.to), "hard_bounce", self._clock())
         return provider.name, outcome

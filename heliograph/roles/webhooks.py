@@ -135,7 +135,7 @@ def parse(body: bytes) -> list[SendGridEvent]:
     """The events of a POST; those of a kind or shape we don't know are left out, whatever else is wrong is a 422."""
     try:
         raw: list[Any] = msgspec.json.decode(body, type=list[Any])
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise Problem("invalid", "the body is not a JSON array of events") from error
     events = []
     for one in raw:

@@ -1,12 +1,13 @@
 """The twin of the message queue: the port `Queue` in memory, for tests of what stands on it.
 
-Keeps messages in a `MemoryBroker` that several queues share as processes share a server. It can lose everything (`wipe`), go
-away (`away`), and a queue can die with items in hand (`crash`). Never touches a file or a socket.
+Keeps messages in a `MemoryBroker` that several queues share as processes share a server. It can lose everything
+(`wipe`), go away (`away`), and a queue can die with items in hand (`crash`). Never touches a file or a socket.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import GenericAlias
 from typing import Final, cast
@@ -77,9 +78,10 @@ class MemoryBroker:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
-    async def change(self, within_s: float | None) -> None:
+    async def change(self, within_s: float) -> None:
         """Returns when something changed, or when the time is up."""
-        await asyncio.wait({asyncio.ensure_future(self._changed.wait())}, timeout=within_s)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), within_s)
 
     def _size(self, lane: Lane) -> int:
         return sum(len(message.payload) for level in Level for message in self.of(lane, level))

@@ -1,7 +1,7 @@
 """The twins of presence cache, user streams, bus and rate limiter: their ports in memory.
 
-Several of them share a `MemoryCache` as processes share a server; it can lose everything (`flush`) and go away (`away`).
-Leases end by the clock that callers pass; streams never end by themselves.
+Several of them share a `MemoryCache` as processes share a server; it can lose everything (`flush`) and go away
+(`away`). Leases end by the clock that callers pass; streams never end by themselves.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from tests.support.eventually import eventually
-from tests.support.system import Heliograph
+from tests.support.system import Heliograph, notification_of
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 TYPES = ("transactional", "alert", "marketing")
@@ -55,7 +55,7 @@ async def everything_arrived(system: Heliograph, ledger: Ledger, within_s: float
 
     async def complete() -> Any:
         """every accepted notification is in the lab's mailbox"""
-        found = Counter(mail["args"]["hg_id"] for mail in await system.received(provider="sendgrid", limit="200000"))
+        found = Counter(notification_of(mail) for mail in await system.received())
         return found if ledger.accepted.keys() <= found.keys() else None
 
     return dict(await eventually(complete, within_s, every_s=0.25))

@@ -224,6 +224,13 @@ class Heliograph:
         raise AssertionError(f"no child named {name}")
 
 
+def notification_of(mail: dict[str, Any]) -> str:
+    """The notification that a mail in the lab belongs to: SendGrid's custom argument, or the header over SMTP."""
+    if mail["provider"] == "sendgrid":
+        return str(mail["payload"]["personalizations"][0]["custom_args"]["hg_id"])
+    return next(str(value) for name, value in mail["headers"].items() if name.lower() == "x-heliograph-id")
+
+
 class Tab:
     """One open page: a WebSocket, the frames it got and where it stands."""
 

@@ -25,7 +25,7 @@ class ReplayInput(msgspec.Struct, forbid_unknown_fields=True):
 
     cause: Annotated[str, Meta(min_length=1)] | None = None
     ids: Annotated[list[str], Meta(min_length=1, max_length=10_000)] | None = None
-    rate_per_s: Annotated[float, Meta(gt=0)] | None = None
+    rate_per_s: Annotated[float, Meta(ge=0.01, le=1_000_000)] | None = None
 
 
 def _letter(letter: DeadLetter) -> dict[str, Any]:

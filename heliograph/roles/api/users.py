@@ -11,11 +11,12 @@ from msgspec import Meta
 
 from heliograph.core import wire
 from heliograph.core.errors import Flaw, Problem
+from heliograph.core.flaws import data_flaw
 from heliograph.core.ids import new_device_id
 from heliograph.core.model import Device, DeviceKind, Key, User
 from heliograph.core.names import user_id_is_valid
 from heliograph.core.ports import Clock, PresenceCache, Store
-from heliograph.core.sending import USER_ID_RULE, ShortText, contact_flaws
+from heliograph.core.sending import USER_ID_RULE, ShortText, person_flaws
 from heliograph.web import AnyRequest, Callers, json, no_content, raw_body, read_body
 
 MAX_TOKEN_TTL_S: Final = 30 * 86_400
@@ -54,6 +55,8 @@ def _device_value(wanted: DeviceInput) -> str:
     if isinstance(wanted.value, dict) != (wanted.kind == "webpush"):
         shape = "the subscription object" if wanted.kind == "webpush" else "the token, a string"
         raise Problem("invalid", flaws=(Flaw("value", f"for {wanted.kind} this is {shape}"),))
+    if isinstance(wanted.value, dict) and (flaw := data_flaw(wanted.value)):
+        raise Problem("invalid", flaws=(Flaw("value", flaw),))
     value = wanted.value if isinstance(wanted.value, str) else wire.encode(wanted.value).decode()
     if not 0 < len(value) <= MAX_DEVICE_VALUE or not value.isprintable():
         raise Problem("invalid", flaws=(Flaw("value", f"has 1 to {MAX_DEVICE_VALUE} printable characters"),))
@@ -71,7 +74,7 @@ def _user_routes(
     async def put_user(request: AnyRequest, user_id: str) -> Response[bytes]:
         key = _user_key(await callers.tenant(request), user_id)
         wanted = await read_body(request, UserInput)
-        flaws = tuple(contact_flaws(wanted.email, wanted.name))
+        flaws = tuple(person_flaws(wanted.email, wanted.name, wanted.data))
         if flaws:
             raise Problem("invalid", flaws=flaws)
         user = User(tenant=key.tenant, id=key.id, updated_at=clock(), **msgspec.structs.asdict(wanted))

@@ -10,7 +10,7 @@ import pytest
 
 from tests.real_input import github_events
 from tests.support.eventually import eventually
-from tests.support.system import Heliograph
+from tests.support.system import Heliograph, notification_of
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +53,7 @@ async def test_every_event_arrives_unharmed(system: Heliograph, events: list[dic
         found = await system.received(to="off@example.com")
         return found if len(found) >= len(events) else None
 
-    mails = {mail["args"]["hg_id"]: mail for mail in await eventually(mailed, 60)}
+    mails = {notification_of(mail): mail for mail in await eventually(mailed, 60)}
     assert mails.keys() == offline.keys()
     for notification_id, event in offline.items():
         assert mails[notification_id]["title"] == event["title"]

@@ -121,9 +121,7 @@ class Cache:
         entries.append(entry)
         return NotificationFrame(user, epoch, entry)
 
-    async def append(
-        self, entries: Sequence[tuple[Key, str, bool, bytes]], now: int
-    ) -> Sequence[Appended | None]:
+    async def append(self, entries: Sequence[tuple[Key, str, bool, bytes]], now: int) -> Sequence[Appended | None]:
         raise NotImplementedError
 
     async def open_stream(self, user: Key) -> Position:

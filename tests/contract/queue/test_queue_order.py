@@ -1,0 +1,75 @@
+"""G6 in the queue: what is urgent is always handed out first, whatever was fetched before it."""
+
+from __future__ import annotations
+
+import random
+
+from heliograph.core.lanes import INGEST
+from heliograph.core.model import Level
+from tests.contract.queue.worlds import Queues, wall
+from tests.contract.queue.items import many, names, take
+
+
+async def test_a_full_lane_is_drained_strictly_by_level(queues: Queues) -> None:
+    """No p1 is handed out while a p0 waits, no p2 while a p0 or p1 does."""
+    queue = await queues.open()
+    items = [item for level in Level for item in many(f"p{level:d}-", 400, level)]
+    random.Random(7).shuffle(items)
+    for start in range(0, len(items), 10):
+        await queue.publish(INGEST, items[start : start + 10])
+    worker = await queues.open()
+    levels = [each.level for each in await take(worker, INGEST, 1200, limit=7)]
+    assert levels == sorted(levels)
+
+
+async def test_a_batch_has_one_level_only(queues: Queues) -> None:
+    """A pull that could take more never fills up with the next level: it would hold a batch of two urgencies."""
+    queue = await queues.open()
+    await queue.publish(INGEST, [*many("a", 3, Level.P1), *many("b", 3, Level.P0)])
+    batches = [await queue.pull(INGEST, 100)]
+    while sum(map(len, batches)) < 6:
+        batches.append(await queue.pull(INGEST, 100))
+    assert all(len({each.level for each in batch}) == 1 for batch in batches)
+    assert [each.level for batch in batches for each in batch] == [Level.P0] * 3 + [Level.P1] * 3
+
+
+async def test_p0_overtakes_what_is_already_in_hand(queues: Queues) -> None:
+    """p1 and p2 that were fetched before a p0 came wait until it is handed out."""
+    queue, sender = await queues.open(), await queues.open()
+    await sender.publish(INGEST, [*many("slow", 500, Level.P2), *many("mid", 500, Level.P1)])
+    first = await queue.pull(INGEST, 5)
+    assert {each.level for each in first} == {Level.P1}
+    await sender.publish(INGEST, many("urgent", 1, Level.P0))
+    next_levels = []
+    for _ in range(20):  # each round trip gives the p0 time to arrive; it must never queue behind the 495
+        await sender.lanes()
+        next_levels += [each.level for each in await queue.pull(INGEST, 1)]
+    assert Level.P0 in next_levels
+
+
+async def test_a_retry_of_p0_goes_before_a_fresh_p1(queues: Queues) -> None:
+    """The retry lane of a level is part of that level."""
+    queue = await queues.open()
+    await queue.publish(INGEST, many("fresh", 50, Level.P1))
+    await queue.publish_later(INGEST, [(item, wall()) for item in many("again", 3, Level.P0)])
+    worker = await queues.open()
+    assert sorted(names(await take(worker, INGEST, 3))) == ["again0", "again1", "again2"]
+
+
+async def test_within_a_level_the_oldest_goes_first(queues: Queues) -> None:
+    """One worker sees a level in the order of publishing, packed or not."""
+    queue = await queues.open()
+    wanted = []
+    for number in range(30):
+        some = many(f"{number}-", number % 4 + 1)
+        await queue.publish(INGEST, some)
+        wanted += [item.key.id for item in some]
+    assert names(await take(queue, INGEST, len(wanted), limit=9)) == wanted
+
+
+async def test_a_pull_takes_no_more_than_its_limit(queues: Queues) -> None:
+    """A worker that has room for three gets three, even out of a pack of twenty."""
+    queue = await queues.open()
+    await queue.publish(INGEST, many("n", 20))
+    sizes = [len(await queue.pull(INGEST, 3)) for _ in range(7)]
+    assert sizes == [3, 3, 3, 3, 3, 3, 2]

@@ -1,0 +1,35 @@
+"""Real servers for tests: one NATS and one Valkey per session, started like those of the embedded profile."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from heliograph.backends.servers import NatsServer, ValkeyServer
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def nats_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The URL of a NATS server that all tests of the session share: leave no streams behind that others would mind."""
+    server = NatsServer(tmp_path_factory.mktemp("nats"))
+    yield await server.start()
+    await server.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def redis_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The URL of a Valkey server that all tests of the session share: each begins with `FLUSHALL` if it minds."""
+    server = ValkeyServer(tmp_path_factory.mktemp("valkey"))
+    yield await server.start()
+    await server.stop()
+
+
+async def lose_data(server: NatsServer, folder: Path) -> None:
+    """Takes the server down and brings it back empty, on the same port."""
+    await server.stop()
+    shutil.rmtree(folder / "nats")
+    await server.start()

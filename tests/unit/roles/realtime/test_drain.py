@@ -1,0 +1,91 @@
+"""Going down without hurting anybody."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from heliograph.core.model import Key
+from tests.unit.roles.realtime.world import ANNA, World
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    """A world whose time goes on while the drain sleeps."""
+    found, sleep = World(), asyncio.sleep
+
+    async def passing(seconds: float) -> None:
+        found.time.now += seconds
+        await sleep(0)
+
+    monkeypatch.setattr("heliograph.roles.realtime.node.asyncio.sleep", passing)
+    return found
+
+
+async def test_everybody_is_sent_away_in_a_jittered_order(world: World) -> None:
+    """`reconnect` with a random time first, then 1012 at that time; no lease stays behind."""
+    clients = [await world.connect(Key("default", f"u{number}")) for number in range(200)]
+    started = world.time.now
+    closed_at: dict[int, float] = {}
+
+    def watch(number: int) -> None:
+        link, connection = clients[number].link, clients[number].connection
+        close = link.close
+
+        def noting(code: int, reason: str) -> None:
+            closed_at[number] = world.time.now - started
+            close(code, reason)
+            connection.lost()
+
+        link.close = noting  # type: ignore[method-assign]
+
+    for number in range(200):
+        watch(number)
+    await world.node.drain(10)
+    assert all(client.link.closed == 1012 for client in clients)
+    told = {number: client.link.got("reconnect")[0]["after_ms"] for number, client in enumerate(clients)}
+    assert len(set(told.values())) > 100
+    assert all(0 <= told[n] / 1000 <= closed_at[n] + 0.01 <= told[n] / 1000 + 1.0 for n in told)
+    assert world.cache.leases == {}
+    assert world.time.now - started <= 10
+
+
+async def test_clients_that_do_not_answer_are_cut(world: World) -> None:
+    """The drain ends within its time, whatever clients do."""
+    client, silent = await world.connect(), world.arrive()
+    started = world.time.now
+    await world.node.drain(4)
+    assert (client.link.closed, silent.link.closed) == (1012, 1012)
+    assert client.link.aborted
+    assert silent.link.aborted
+    assert world.time.now - started <= 4
+    assert world.cache.leases == {}
+
+
+async def test_notifications_go_on_while_draining(world: World) -> None:
+    """Until it is closed a client is served as before."""
+    client = await world.connect()
+    client.connection.depart(1000)
+    await world.push(ANNA, "ntf_1")
+    client.say({"t": "ack", "offset": 1})
+    await world.settle()
+    assert client.link.offsets == [1]
+    assert [event.notification_id for event in world.inbox.events] == ["ntf_1"]
+
+
+async def test_without_clients_it_ends_at_once(world: World) -> None:
+    started = world.time.now
+    await world.node.drain(15)
+    assert world.time.now == started
+
+
+async def test_run_ends_on_stop() -> None:
+    """The loops subscribe, and end when told to."""
+    world = World()
+    stop = asyncio.Event()
+    running = asyncio.create_task(world.node.run(stop))
+    await world.settle()
+    assert list(world.bus.nodes) == ["n1"]
+    stop.set()
+    await running
