@@ -15,6 +15,7 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from heliograph import telemetry
+from heliograph.core.errors import StoreUnavailable
 from heliograph.core.lifecycle import Begin, Drop, Event, Wait, after_refusal
 from heliograph.core.model import Key, Level, Millis
 from heliograph.core.outcomes import (
@@ -33,6 +34,8 @@ from heliograph.core.ports import Clock, NotificationStore
 from heliograph.core.retry import GiveUp, RetryPolicy, after_failure
 
 log = telemetry.logger("attempts")
+_FIRST_PAUSE_S: Final = 0.1
+_LONGEST_PAUSE_S: Final = 5.0
 _ROUNDS: Final = 3
 """Begin, at most once more after an unknown attempt, and once more if a rival was faster."""
 
@@ -65,11 +68,15 @@ class Attempts:
     lease_s: how long a begun attempt belongs to its worker: more than the provider's time-out.
     """
 
-    def __init__(self, store: NotificationStore, clock: Clock, policy: RetryPolicy, lease_s: float) -> None:
+    def __init__(
+        self, store: NotificationStore, clock: Clock, policy: RetryPolicy, lease_s: float,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:  # fmt: skip
         self._store = store
         self._clock = clock
         self._policy = policy
         self._lease_ms = round(lease_s * 1000)
+        self._pause = pause
 
     async def make(self, items: Sequence[tuple[ItemT, bool]], call: Call[ItemT]) -> Sequence[Outcome]:
         """Attempts every (item, orphaned) that may be attempted now. Answers one outcome per item."""
@@ -77,9 +84,22 @@ class Attempts:
         going = [(item, start) for (item, _), start in zip(items, starts, strict=True) if isinstance(start, int)]
         answers = await asyncio.gather(*(self._call(call, item, number) for item, number in going))
         events, ended = self._conclude(going, answers)
-        await self._store.record(events)
+        await self._keep(events)
         concluded = iter(ended)
         return [next(concluded) if isinstance(start, int) else start for start in starts]
+
+    async def _keep(self, events: Sequence[Event]) -> None:
+        """Records what came of the calls, however long the store is away: nobody else knows it, and a provider that
+        said yes would be asked again."""
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                await self._store.record(events)
+                return
+            except StoreUnavailable as error:
+                log.warning("backend_away", action="record", items=len(events), error=repr(error))
+                await self._pause(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     async def _begin(self, items: Sequence[tuple[ItemT, bool]]) -> list[int | Outcome]:
         """Per item: the number of the attempt that was begun, or why none was."""

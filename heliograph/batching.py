@@ -83,9 +83,7 @@ class Batcher(Generic[Request, Answer]):
         group = [self._waiting.popleft() for _ in range(size)]
         self._in_flight += size
         try:
-            answers = await self._flush([request for request, _ in group])
-            if len(answers) != size:
-                raise RuntimeError(f"{len(answers)} answers to {size} requests")
+            answers = _one_each(await self._flush([request for request, _ in group]), size)
         except Exception as error:  # noqa: BLE001 - whatever it is, its callers must hear it
             for _, future in group:
                 if not future.done():
@@ -96,3 +94,9 @@ class Batcher(Generic[Request, Answer]):
                     future.set_result(answer)
         finally:
             self._in_flight -= size
+
+
+def _one_each(answers: Sequence[Answer], requests: int) -> Sequence[Answer]:
+    if len(answers) != requests:
+        raise RuntimeError(f"{len(answers)} answers to {requests} requests")
+    return answers

@@ -28,6 +28,8 @@ AWAY: Final = (StoreUnavailable, QueueUnavailable, PresenceUnavailable)
 _MAX_DELIVERIES: Final = 5
 """An item that was delivered this often without being settled probably kills its workers."""
 
+_AFTER_BUG_S: Final = 1.0
+
 log = telemetry.logger("consumer")
 
 
@@ -72,7 +74,12 @@ class Consumer:
         try:
             while not stop.is_set():
                 await self._free.acquire()
-                batch = await _first(self._next_batch(), stopping)
+                batch = None
+                try:
+                    batch = await _first(self._next_batch(), stopping)
+                finally:
+                    if batch is None:  # a failed pull must not cost a slot: this consumer is run again
+                        self._free.release()
                 if batch is None:
                     break
                 task = asyncio.ensure_future(self._work(batch, stop))
@@ -97,29 +104,39 @@ class Consumer:
                 batch = await self._queue.pull(self._lane, admitted)
                 self._gate.unused(admitted - len(batch))
                 return batch
-            except QueueUnavailable as error:
-                log.warning("queue_away", action="pull", stage=self.name, error=str(error))
+            except AWAY as error:
+                log.warning("backend_away", action="pull", stage=self.name, error=repr(error))
                 await asyncio.sleep(0.5)
 
     async def _work(self, batch: Sequence[Pulled], stop: asyncio.Event) -> None:
         started = time.perf_counter()
+        try:
+            done = await self._done(batch, stop)
+        except Exception:  # items that stayed in hand would never be delivered again
+            ids = [pulled.item.key.id for pulled in batch]
+            log.exception("bug", action="give_back", stage=self.name, notifications=ids)
+            await _set_within(stop, _AFTER_BUG_S)
+            done = False
+        if not done:
+            await self._queue.give_back(batch)
+        telemetry.stage_batch_seconds.labels(self.name).observe(time.perf_counter() - started)
+
+    async def _done(self, batch: Sequence[Pulled], stop: asyncio.Event) -> bool:
+        """Handles and settles a batch; False = the process is stopping before it could."""
         poison = [pulled for pulled in batch if pulled.deliveries > _MAX_DELIVERIES]
         sound = [pulled for pulled in batch if pulled.deliveries <= _MAX_DELIVERIES]
         outcomes = await self._attempt(sound, stop) if sound else []
         if outcomes is None:
-            await self._queue.give_back(batch)
-            return
+            return False
         ended = [*zip(sound, outcomes, strict=True), *((pulled, Dead("poison")) for pulled in poison)]
-        if not await self._settled(ended, stop):
-            await self._queue.give_back(batch)
-        telemetry.stage_batch_seconds.labels(self.name).observe(time.perf_counter() - started)
+        return await self._settled(ended, stop)
 
     async def _attempt(self, batch: Sequence[Pulled], stop: asyncio.Event) -> Sequence[Outcome] | None:
         """The batch's outcomes; None = the process is stopping and a backend is away."""
         failures = 0
         while True:
             try:
-                return await self._handle(batch)
+                return _one_each(await self._handle(batch), len(batch))
             except AWAY as error:
                 failures += 1
                 log.warning("backend_away", action="wait", stage=self.name, items=len(batch), error=repr(error))
@@ -131,9 +148,9 @@ class Consumer:
                     return [self._poisoned(batch[0].item, error)]
                 log.warning("batch_failed", action="split", stage=self.name, items=len(batch), error=repr(error))
                 alone = [await self._attempt([pulled], stop) for pulled in batch]
-                if any(outcomes is None for outcomes in alone):
+                if any(one is None for one in alone):
                     return None
-                return [outcomes[0] for outcomes in alone if outcomes]
+                return [one[0] for one in alone if one]
 
     def _poisoned(self, item: LaneItem, error: Exception) -> Dead:
         log.error(
@@ -197,6 +214,12 @@ class Consumer:
             at=self._clock(),
             item=msgspec.msgpack.encode(item),
         )
+
+
+def _one_each(outcomes: Sequence[Outcome], items: int) -> Sequence[Outcome]:
+    if len(outcomes) != items:
+        raise RuntimeError(f"{len(outcomes)} outcomes of {items} items")
+    return outcomes
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -7,17 +7,17 @@ receiving node reads the unread count. Tabs that can't be told, because presence
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
+from heliograph import telemetry
 from heliograph.batching import Batcher
 from heliograph.core.errors import Overloaded
 from heliograph.core.frames import InboxFrame, inbox_text, pack_inbox, read_all_text
 from heliograph.core.model import InboxItem, Key
 from heliograph.core.ports import Bus, Clock, PresenceCache
 
-log = logging.getLogger(__name__)
+log = telemetry.logger("fanout")
 
 
 class InboxFanout:
@@ -58,17 +58,21 @@ class InboxFanout:
         try:
             await asyncio.gather(*(self._batcher.submit(frame) for frame in frames))
         except Overloaded:
-            log.warning("inbox changes outrun the bus: %d frame(s) for %s dropped", len(frames), frames[0].user)
+            log.warning("inbox_not_told", action="wait", frames=len(frames), error="too many changes are waiting")
 
     async def _flush(self, frames: Sequence[InboxFrame]) -> Sequence[None]:
-        done = [None] * len(frames)
         try:
-            for node, wanted in (await self._by_node(frames)).items():
+            by_node = await self._by_node(frames)
+        except Exception:  # whatever a backend raises: the change itself is stored, only the hint is lost
+            log.warning("inbox_not_told", action="look", frames=len(frames), exc_info=True)
+            by_node = {}
+        for node, wanted in by_node.items():
+            try:
                 for payload in pack_inbox(wanted):
                     await self._bus.send(node, payload)
-        except Exception:  # whatever a backend raises: the change itself is stored, only the hint is lost
-            log.warning("could not tell other nodes of %d inbox change(s)", len(frames), exc_info=True)
-        return done
+            except Exception:
+                log.warning("inbox_not_told", action="send", node=node, frames=len(wanted), exc_info=True)
+        return [None] * len(frames)
 
     async def _by_node(self, frames: Sequence[InboxFrame]) -> dict[str, list[InboxFrame]]:
         users = list(dict.fromkeys(frame.user for frame in frames))

@@ -34,10 +34,10 @@ async def run_services(
 ) -> None:
     """Returns when all services have ended after `stop`, or `DRAIN_S` after it."""
     tasks = [asyncio.create_task(_keep_running(service, stop), name=service.name) for service in services]
-    lag = asyncio.create_task(_watch_lag(), name="lag")
+    beside = [asyncio.create_task(_watch_lag(), name="lag")]
+    if on_started:
+        beside.append(asyncio.ensure_future(on_started()))
     try:
-        if on_started:
-            await on_started()
         await stop.wait()
         _, late = await asyncio.wait(tasks, timeout=DRAIN_S)
         for task in late:
@@ -45,9 +45,9 @@ async def run_services(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     finally:
-        lag.cancel()
-        with suppress(asyncio.CancelledError):
-            await lag
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
 
 
 async def _keep_running(service: Service, stop: asyncio.Event) -> None:

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+import structlog
 from nats.aio.msg import Msg
 
 from heliograph.core.ports import Receive
+
+log = structlog.get_logger(component="bus")
 
 
 class Link(Protocol):
@@ -33,7 +36,10 @@ class NatsBus:
 
     async def subscribe(self, node: str, receive: Receive) -> None:
         async def on_message(message: Msg) -> None:
-            await receive(message.data)
+            try:
+                await receive(message.data)
+            except Exception:
+                log.exception("bug", action="receive", node=node)
 
         await self._link.subscribe(_subject(node), on_message)
 

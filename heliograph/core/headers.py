@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from email.headerregistry import Address
-from email.utils import parseaddr
 from typing import Final
 
 from heliograph.core.model import Mail
@@ -83,7 +82,7 @@ def address_flaw(text: str) -> str | None:
 
 
 def parse_mailbox(text: str) -> Address:
-    """`Name <addr>` or `addr`, as a setting gives a sender.
+    """`Name <addr>` or `addr`, as a setting gives a sender; the name may stand in quotes, but needn't.
 
     Raises:
         ValueError: either part is flawed; the sentence says which and why.
@@ -91,7 +90,10 @@ def parse_mailbox(text: str) -> Address:
     flaw = header_flaw(text)
     if flaw is not None:
         raise ValueError(f"the sender {flaw}")
-    name, address = parseaddr(text)
+    head, opened, tail = text.strip().rpartition("<")
+    name, address = (head.strip(), tail.removesuffix(">")) if opened and tail.endswith(">") else ("", text.strip())
+    if len(name) > 1 and name[0] == name[-1] == '"':
+        name = re.sub(r"\\(.)", r"\1", name[1:-1])
     flaw = address_flaw(address)
     if flaw is not None:
         raise ValueError(f"the sender {text!r}: the address {flaw}")

@@ -17,6 +17,9 @@ from heliograph.core.model import Level, Millis
 
 GRACE_MS: Final = 15_000
 """An item that isn't in its lane may be in a worker's hands: this long after its last step it counts as lost."""
+SLACK_MS: Final = 1_000
+"""How much younger than the event of its handing over a message may seem: that clock is a worker's, this one is the
+queue server's."""
 RECHECK_MS: Final = 60_000
 """When to look again at what waits in its lane. A wiped queue doesn't wait for that: the reconciler notices the new
 streams and looks at everything at once."""
@@ -114,8 +117,11 @@ def _in_time_until(
     if planned_by_us or (delivery.status == "queued" and delivery.due_at is not None):
         return None
     level = history.notification.level
-    if any(in_lane(lane, level, since, backlog) for lane in _LANES_OF_CHANNEL[delivery.channel]):
+    lanes = _LANES_OF_CHANNEL[delivery.channel]
+    if any(in_lane(lane, level, since - SLACK_MS, backlog) for lane in lanes):
         return now + RECHECK_MS
+    if any(in_lane(lane, level, since, backlog) for lane in lanes):
+        return now + GRACE_MS  # can't be told from what came into the lane just after it
     return since + GRACE_MS if now - since < GRACE_MS else None
 
 
@@ -125,6 +131,5 @@ LONG_DELAY_MS: Final = 60_000
 
 def in_lane(lane: str, level: Level, since: Millis, backlog: Backlog) -> bool:
     """Whether something that was handed to the lane at `since` may still be in it."""
-    slack = 1_000  # the event's clock is a worker's, the message's is the queue server's
     oldest = backlog.get((lane, level))
-    return oldest is not None and oldest <= since + slack
+    return oldest is not None and oldest <= since + SLACK_MS

@@ -7,6 +7,7 @@ that into what the store keeps. Nothing flawed ever reaches the store (CONTRACT 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
@@ -71,13 +72,23 @@ def read(body: bytes) -> SendRequest:
     try:
         request = _decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise Problem("invalid", flaws=find_flaws(parse_json(body), SendRequest, str(error))) from error
+        raise Problem("invalid", flaws=_every_flaw(parse_json(body), str(error))) from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise Problem("invalid_json", "the body is not valid JSON in UTF-8") from error
     flaws = tuple(_flaws(request))
     if flaws:
         raise Problem("invalid", flaws=flaws)
     return request
+
+
+def _every_flaw(value: Any, first: str) -> tuple[Flaw, ...]:
+    """What the types refuse, and what the rules refuse of the fields that are left: a caller mends all in one go."""
+    flaws = find_flaws(value, SendRequest, first)
+    if not isinstance(value, dict):
+        return flaws
+    refused = {re.split(r"[.\[]", flaw.path)[0] for flaw in flaws}
+    sound = {"to": "nobody", "title": "-"} | {name: field for name, field in value.items() if name not in refused}
+    return (*flaws, *_flaws(msgspec.convert(sound, SendRequest)))
 
 
 def parse_json(body: bytes) -> Any:
@@ -197,9 +208,7 @@ def _recipient_flaws(request: SendRequest) -> Iterator[Flaw]:
 USER_ID_RULE: Final = "a user id has 1 to 128 characters, none of them white space, '/' or a control character"
 
 
-def person_flaws(
-    email: str | None, name: str | None, data: dict[str, Any] | None, prefix: str = ""
-) -> Iterator[Flaw]:
+def person_flaws(email: str | None, name: str | None, data: dict[str, Any] | None, prefix: str = "") -> Iterator[Flaw]:
     """What is wrong with what a caller says of a person; address and name become mail headers."""
     if email is not None and (flaw := address_flaw(email)):
         yield Flaw(f"{prefix}email", flaw)

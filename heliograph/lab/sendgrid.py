@@ -85,6 +85,12 @@ class SendGridMail:
         args: dict[str, str] = {**_object(self.document, "custom_args"), **_object(self.block, "custom_args")}
         return args
 
+    def bypasses_bounces(self) -> bool:
+        """Whether the request asks to deliver even to addresses that bounced before."""
+        settings = _object(self.document, "mail_settings")
+        ways = ("bypass_list_management", "bypass_bounce_management")
+        return any(_object(settings, way).get("enable") for way in ways)
+
     def view(self) -> View:
         texts = _texts(self.document)
         return View(

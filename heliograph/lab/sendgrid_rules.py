@@ -163,14 +163,29 @@ def _categories(categories: Any) -> Iterator[ApiError]:
 
 
 def _options(mail: dict[str, Any]) -> Iterator[ApiError]:
-    asm, pool = mail.get("asm"), mail.get("ip_pool_name")
-    if asm is not None and not (isinstance(asm, dict) and isinstance(asm.get("group_id"), int)):
-        yield ApiError("The asm group_id must be an integer.", "asm.group_id", help_for("asm"))
-    elif asm is not None and len(asm.get("groups_to_display") or ()) > 25:
-        yield ApiError("The asm groups_to_display is limited to 25.", "asm.groups_to_display", help_for("asm"))
+    pool = mail.get("ip_pool_name")
     if pool is not None and not (isinstance(pool, str) and 2 <= len(pool) <= 64):
         yield ApiError("The ip pool name must be 2 to 64 characters long.", "ip_pool_name", help_for("ip_pool_name"))
-    sandbox = (mail.get("mail_settings") or {}).get("sandbox_mode")
-    if sandbox is not None and not (isinstance(sandbox, dict) and isinstance(sandbox.get("enable"), bool)):
-        field = "mail_settings.sandbox_mode.enable"
-        yield type_error("boolean", sandbox.get("enable") if isinstance(sandbox, dict) else sandbox, field)
+    yield from _asm(mail.get("asm"))
+    settings = mail.get("mail_settings")
+    if settings is not None and not isinstance(settings, dict):
+        yield type_error("object", settings, "mail_settings")
+    for name, setting in settings.items() if isinstance(settings, dict) else ():
+        field = f"mail_settings.{name}"
+        if not isinstance(setting, dict):
+            yield type_error("object", setting, field)
+        elif not isinstance(setting.get("enable", False), bool):
+            yield type_error("boolean", setting["enable"], f"{field}.enable")
+
+
+def _asm(asm: Any) -> Iterator[ApiError]:
+    """Unsubscribe groups."""
+    if asm is None:
+        return
+    if not (isinstance(asm, dict) and isinstance(asm.get("group_id"), int)):
+        yield ApiError("The asm group_id must be an integer.", "asm.group_id", help_for("asm"))
+        return
+    shown = asm.get("groups_to_display", [])
+    if not isinstance(shown, list) or len(shown) > 25:
+        text = "The asm groups_to_display is an array of at most 25."
+        yield ApiError(text, "asm.groups_to_display", help_for("asm"))

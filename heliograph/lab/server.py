@@ -37,7 +37,8 @@ class Lab:
     journal_limit  how many records are remembered
     seed           makes `flaky` and `shuffle` repeatable
 
-    A lab runs once: start(), then stop(). After start(): `listening` is set, `base_url`, `port`, `smtp_port`, and the URLs Heliograph's settings want.
+    A lab runs once: start(), then stop(). After start() `listening` is set, and there are `base_url`, `port`,
+    `smtp_port`, and the URLs Heliograph's settings want.
     """
 
     def __init__(

@@ -74,11 +74,7 @@ class EventWebhook:
     def _fate(self, record: Received, mail: SendGridMail) -> tuple[str, ...]:
         """A mail to an address that bounced is dropped, unless the request asked to bypass the list."""
         address = record.to.lower()
-        settings = mail.document.get("mail_settings") or {}
-        bypass = any(
-            (settings.get(name) or {}).get("enable") for name in ("bypass_list_management", "bypass_bounce_management")
-        )
-        if address in self._bounced and not bypass:
+        if address in self._bounced and not mail.bypasses_bounces():
             return FATES["dropped"]
         word = self._gate.fault.tokens.get(address)
         if word in ("bounce", "async_bounce"):

@@ -1,20 +1,21 @@
 """E-mail worker: renders mails and puts them into the outbox, the rate-limit queue.
 
-Reads the e-mail lanes and suppressions; writes outbox lanes, and `suppressed` and `expired` events. Never talks to a
-provider and never waits for one.
+Reads the e-mail lanes and suppressions; writes outbox lanes, and `suppressed`, `expired` and `rendered` events. Never
+talks to a provider and never waits for one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from heliograph.bodies import whole
 from heliograph.core.lanes import OUTBOX, EmailItem, OutboxItem
 from heliograph.core.lifecycle import Event
 from heliograph.core.mail import render_mail
-from heliograph.core.model import Key, Millis
+from heliograph.core.model import Key, Millis, Notification
 from heliograph.core.outcomes import DONE, Outcome
 from heliograph.core.ports import Clock, Pulled, Queue, Store
+from heliograph.core.reconciling import SLACK_MS
 
 
 class EmailWorker:
@@ -55,7 +56,23 @@ class EmailWorker:
             await self._store.record(events)
         if mails:
             await self._queue.publish(OUTBOX, mails)
+            await self._tell_moved(mails, notifications)
         return [DONE] * len(batch)
+
+    async def _tell_moved(self, mails: Sequence[OutboxItem], notifications: Mapping[Key, Notification | None]) -> None:
+        """Records those whose notification is too old for the reconciler to know them in the outbox by its age."""
+        now = self._clock()
+        late = [m for m in mails if (found := notifications[m.key]) and now - found.created_at > SLACK_MS]
+        if late:
+            await self._store.record([_rendered(mail, now) for mail in late])
+
+
+def _rendered(mail: OutboxItem, now: Millis) -> Event:
+    # Before its attempt begins, the delivery has made one attempt less; of two copies each is told apart by its time.
+    return Event(
+        tenant=mail.tenant, notification_id=mail.id, at=now, kind="rendered", target=mail.target,
+        attempt=mail.attempt - 1, gen=mail.gen, unique=str(now),
+    )  # fmt: skip
 
 
 def _ended(item: EmailItem, kind: str, now: Millis, detail: str) -> Event:

@@ -18,12 +18,25 @@ from heliograph.core.lanes import EMAIL, INGEST, PUSH, BatchItem, EmailItem, Ing
 from heliograph.core.lifecycle import IN_APP, INBOX, Delivery, Event, History, fold
 from heliograph.core.model import Key, Level, Millis
 from heliograph.core.ports import Clock, Queue, Store
-from heliograph.core.reconciling import GRACE_MS, Backlog, Close, Escalate, Requeue, Reroute, Verdict, examine, in_lane
+from heliograph.core.reconciling import (
+    GRACE_MS,
+    RECHECK_MS,
+    Backlog,
+    Close,
+    Escalate,
+    Requeue,
+    Reroute,
+    Verdict,
+    examine,
+    in_lane,
+)
 from heliograph.core.routing import Facts, escalate
 from heliograph.planning import Handover, Planner
 
 log = telemetry.logger("reconciler")
+_AWAY = (StoreUnavailable, QueueUnavailable, PresenceUnavailable)
 _LEASE_MS = 10_000
+_REMEMBERED = 10_000
 _INCARNATION = "queue_incarnation"
 
 
@@ -48,12 +61,14 @@ class Reconciler:
         self._batch = batch
         self._holder = secrets.token_hex(8)
         self._incarnation = ""
+        self._handed: dict[Key, Millis] = {}
+        """When a lost batch was published again: else it would be, every time, for as long as it waits its turn."""
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
                 found = await self.round()
-            except (StoreUnavailable, QueueUnavailable, PresenceUnavailable) as error:
+            except _AWAY as error:
                 log.warning("backend_away", action="wait", error=repr(error))
                 found = 0
             # A full round means that more is waiting: no pause then.
@@ -87,18 +102,45 @@ class Reconciler:
         self._incarnation = incarnation
 
     async def _batches(self, backlog: Backlog, now: Millis) -> None:
-        due = await self._store.batches_due(now, 100)
-        lost = [batch for batch in due if not in_lane(INGEST.name, batch.level, batch.created_at, backlog)]
+        due = {Key(batch.tenant, batch.id): batch for batch in await self._store.batches_due(now, 100)}
+        lost = [
+            key
+            for key, batch in due.items()
+            if not in_lane(INGEST.name, batch.level, self._handed.get(key, batch.created_at), backlog)
+        ]
         if lost:
-            await self._queue.publish(INGEST, [BatchItem(b.tenant, b.id, int(b.level)) for b in lost])
+            await self._queue.publish(INGEST, [BatchItem(key.tenant, key.id, int(due[key].level)) for key in lost])
+            self._handed |= dict.fromkeys(lost, now)
         if due:
-            await self._store.batch_postpone([Key(b.tenant, b.id) for b in due], now + GRACE_MS)
+            await self._store.batch_postpone([*due], now + GRACE_MS)
+        if len(self._handed) > _REMEMBERED:
+            self._handed.clear()
 
     async def _level(self, level: Level, backlog: Backlog, now: Millis) -> int:
-        # load
         due = await self._store.due(level, now, self._batch)
+        try:
+            await self._advance(due, backlog, now)
+        except _AWAY:
+            raise
+        except Exception as error:  # noqa: BLE001 - one that can't be helped must not hold all others (G1)
+            log.warning("batch_failed", action="split", stage=self.name, items=len(due), error=repr(error))
+            for history in due:
+                await self._advance_alone(history, backlog, now)
+        return len(due)
+
+    async def _advance_alone(self, history: History, backlog: Backlog, now: Millis) -> None:
+        key = history.notification.key
+        try:
+            await self._advance([history], backlog, now)
+        except _AWAY:
+            raise
+        except Exception:
+            log.exception("bug", action="postpone", stage=self.name, notification=key.id, tenant=key.tenant)
+            await self._store.postpone({key: now + RECHECK_MS})
+
+    async def _advance(self, due: Sequence[History], backlog: Backlog, now: Millis) -> None:
         if not due:
-            return 0
+            return
 
         # decide
         unseen_after_ms = round(self._unseen_after_s * 1000)
@@ -116,7 +158,6 @@ class Reconciler:
         if work.closed:
             await self._store.close(work.closed)
         await work.handover.publish(self._queue)
-        return len(due)
 
     async def _facts(self, verdicts: Sequence[tuple[History, Verdict]]) -> Mapping[Key, Facts]:
         needed = [h.notification for h, v in verdicts if any(isinstance(s, Requeue | Escalate) for s in v.steps)]
@@ -154,6 +195,9 @@ class _Work:
     def _requeue(self, history: History, delivery: Delivery, facts: Facts) -> None:
         notification, attempt = history.notification, delivery.attempts + 1
         user = facts.recipient.user
+        if delivery.status == "sending":
+            # The queue lost it in a worker's hands: the provider may have taken it, and gets it again (G3).
+            self.events.append(self._unknown(history, delivery))
         if delivery.channel == "email" and user and user.email:
             item = EmailItem(
                 notification=notification.lighten(), address=user.email, name=user.name, attempt=attempt,
@@ -172,14 +216,19 @@ class _Work:
 
     def _escalate(self, history: History, facts: Facts) -> None:
         notification = history.notification
-        found = escalate(notification, facts, fold(history.events), self._waited_s)
-        unseen = self._event(history, "expired", IN_APP, detail=f"not acknowledged within {self._waited_s:g} s")
+        deliveries = fold(history.events)
+        gen = deliveries[IN_APP].gen
+        found = escalate(notification, facts, deliveries, self._waited_s)
+        why = f"not acknowledged within {self._waited_s:g} s"
+        unseen = self._event(history, "expired", IN_APP, gen=gen, detail=why)
         if not found.targets:
             # Nothing else can be done, and it does wait in the inbox: that is where this delivery ends.
-            waits = self._event(history, "sent", IN_APP, detail="waits in the inbox", unique="inbox", provider=INBOX)
+            waits = self._event(
+                history, "sent", IN_APP, gen=gen, detail="waits in the inbox", unique="inbox", provider=INBOX
+            )
             self.events.append(waits)
             return
-        plan = self._event(history, "escalated", "", detail=found.summary, plan=found.targets, why=found.why)
+        plan = self._event(history, "escalated", "", gen=gen, detail=found.summary, plan=found.targets, why=found.why)
         self.events += [plan, unseen]
         self.handover.add_route(notification, facts, found)
 
@@ -187,6 +236,10 @@ class _Work:
         return self._event(
             history, "requeued", delivery.target, attempt=delivery.attempts, gen=delivery.gen, unique=str(self._now)
         )
+
+    def _unknown(self, history: History, delivery: Delivery) -> Event:
+        why = "the queue lost it before its outcome was recorded"
+        return self._event(history, "unknown", delivery.target, attempt=delivery.attempts, gen=delivery.gen, detail=why)
 
     def _failed(self, history: History, delivery: Delivery, why: str) -> Event:
         return self._event(history, "failed", delivery.target, attempt=delivery.attempts, gen=delivery.gen, detail=why)

@@ -13,7 +13,7 @@ from heliograph.core.lifecycle import INBOX, Event
 from heliograph.core.model import Key, Millis, Notification
 from heliograph.core.outcomes import DONE, Dead, Outcome
 from heliograph.core.ports import Clock, Pulled, Queue, Store
-from heliograph.core.reconciling import GRACE_MS, RECHECK_MS
+from heliograph.core.reconciling import GRACE_MS
 from heliograph.core.routing import Facts, Route, route
 from heliograph.planning import Handover, Planner
 
@@ -62,8 +62,8 @@ class Router:
                 outcomes.append(_nowhere(decision))
                 continue
             handover.add_route(notification, known, decision)
-            patience_ms = self._unseen_after_ms if decision.in_app else RECHECK_MS
-            check_at[notification.key] = now + min(RECHECK_MS, patience_ms)
+            # Soon, in case the publish below is lost; what waits in its lane then costs the reconciler one look.
+            check_at[notification.key] = now + min(GRACE_MS, self._unseen_after_ms)
             outcomes.append(DONE)
 
         # commit: store first, then publish. Event ids and delivery targets derive from the notification, so a

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import structlog
+
 from heliograph.backends.redis.bucket import Bucket
 from heliograph.core.errors import PresenceUnavailable
 from heliograph.core.model import Key, Millis
@@ -16,6 +18,8 @@ from heliograph.core.ports import Appended, Position, PresenceLease, Receive, St
 from heliograph.core.routing import Presence
 
 _KEPT: Final = 128
+
+log = structlog.get_logger(component="bus")
 
 
 class _Stream:
@@ -141,7 +145,10 @@ class MemoryBus:
 
     async def send(self, node: str, payload: bytes) -> None:
         for receive in self._nodes.get(_checked(node), []):
-            await receive(payload)
+            try:
+                await receive(payload)
+            except Exception:
+                log.exception("bug", action="receive", node=node)
 
     async def subscribe(self, node: str, receive: Receive) -> None:
         self._nodes.setdefault(_checked(node), []).append(receive)

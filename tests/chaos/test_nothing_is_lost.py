@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
-import signal
 from collections import Counter
 from typing import Any
 
@@ -111,7 +109,7 @@ async def test_kill_under_load(install: Any, victim: str, load: int) -> None:
         await system.kill()
         await system.start()
     else:
-        os.kill(system.child(victim), signal.SIGKILL)
+        system.kill_child(victim)
     await sending
     await everything_arrived(system, ledger, within_s=120)
     await inboxes_hold_each_once(system, ledger)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from heliograph.backends.servers import NatsServer, ValkeyServer
+from tests.support.eventually import eventually
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -33,3 +37,21 @@ async def lose_data(server: NatsServer, folder: Path) -> None:
     await server.stop()
     shutil.rmtree(folder / "nats")
     await server.start()
+
+
+@asynccontextmanager
+async def frozen(server: NatsServer | ValkeyServer) -> AsyncIterator[None]:
+    """Inside, the server takes connections and bytes but does nothing."""
+    pid = server.pid
+    assert pid
+    os.kill(pid, signal.SIGSTOP)
+
+    async def stopped() -> bool:
+        """Every thread of it."""
+        return all(") T" in stat.read_text() for stat in Path(f"/proc/{pid}/task").glob("*/stat"))
+
+    try:
+        await eventually(stopped)
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)

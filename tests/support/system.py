@@ -37,10 +37,20 @@ def free_port(together: int = 1) -> int:
 
 
 class Heliograph:
-    """One installation in one folder: `start`, `stop`, `kill` as often as you like; the folder keeps what is durable."""
+    """One installation in one folder, to `start`, `stop` and `kill`; the folder keeps what is durable."""
 
-    def __init__(self, folder: Path, *, lab: bool = True, arguments: list[str] | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        lab: bool = True,
+        arguments: list[str] | None = None,
+        roles: list[str] | None = None,
+        **settings: Any,
+    ) -> None:
+        """`roles` = `heliograph run` with these instead of `heliograph up`; the settings then name the servers."""
         self.folder = folder
+        self._roles = roles
         self.port = free_port()
         self.lab_port = free_port(2)
         self._lab = lab
@@ -78,8 +88,9 @@ class Heliograph:
 
     async def start(self) -> Heliograph:
         """Returns when it answers."""
-        command = [sys.executable, "-m", "heliograph", "up", "--port", str(self.port), "--data", str(self.folder)]
-        lab = ["--lab", "--lab-port", str(self.lab_port)] if self._lab else []
+        verb = ["run", *self._roles] if self._roles else ["up", "--data", str(self.folder)]
+        command = [sys.executable, "-m", "heliograph", *verb, "--port", str(self.port)]
+        lab = ["--lab", "--lab-port", str(self.lab_port)] if self._lab and not self._roles else []
         environment = {**os.environ, **{f"HELIOGRAPH_{k.upper()}": str(v) for k, v in self._settings.items()}}
         self.process = await asyncio.create_subprocess_exec(
             *command, *lab, *self._arguments, env=environment,
@@ -100,7 +111,7 @@ class Heliograph:
         async for line in process.stdout:
             text = line.decode(errors="replace").rstrip()
             self.output.append(text)
-            if "Heliograph is up" in text:
+            if "Heliograph is up" in text or " ready on port " in text:
                 up.set()
 
     async def stop(self) -> int:
@@ -209,19 +220,21 @@ class Heliograph:
         await self.lab("PUT", f"/lab/faults/{provider}", fault)
 
     def child(self, name: str) -> int:
-        """The process id of a running child by its program's name."""
+        """The process id of a running child whose command line names a program."""
         assert self.process
         for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
             try:
-                program, _, rest = (entry / "stat").read_text().partition("(")[2].rpartition(")")
-            except OSError:
+                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+                words = (entry / "cmdline").read_text().split("\0")
+            except (OSError, ValueError):
                 continue
-            state, parent = rest.split()[:2]
-            if program == name[:15] and int(parent) == self.process.pid and state != "Z":
+            if int(parent) == self.process.pid and state != "Z" and any(Path(w).name == name for w in words[:3]):
                 return int(entry.name)
         raise AssertionError(f"no child named {name}")
+
+    def kill_child(self, name: str) -> None:
+        """SIGKILL of one child."""
+        os.kill(self.child(name), signal.SIGKILL)
 
 
 def notification_of(mail: dict[str, Any]) -> str:

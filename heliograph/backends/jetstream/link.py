@@ -101,7 +101,8 @@ class NatsLink:
         with contextlib.suppress(*_FAILURES):
             if self.is_up:
                 await self._client.flush(timeout=1)
-            await self._client.close()
+            if self._inbox:  # else there never was a connection
+                await self._client.close()
         self._fail_calls("the connection was closed")
 
     async def abandon(self) -> None:
@@ -116,6 +117,13 @@ class NatsLink:
         try:
             self._refuse_if_stuck()
             await self._client.publish(subject, payload, reply)
+        except _FAILURES as error:
+            raise QueueUnavailable(str(error)) from error
+
+    async def flush(self) -> None:
+        """Returns when the server has read all that was sent. Raises `QueueUnavailable`."""
+        try:
+            await self._client.flush(timeout=2)
         except _FAILURES as error:
             raise QueueUnavailable(str(error)) from error
 
@@ -165,6 +173,21 @@ class NatsLink:
 
     async def _connect(self) -> None:
         client = Client()
+        try:
+            await self._dial(client)
+        except asyncio.CancelledError:
+            await client.close()
+            raise
+        self._client = client
+        self._inbox = client.new_inbox() + "."
+        await client.subscribe(self._inbox + "*", cb=self._on_answer)
+        self._up.set()
+        self._subscribed.clear()
+        for subject, receive in [*self._wanted.items()]:
+            await self._listen(subject, receive)
+        await self._announce()
+
+    async def _dial(self, client: Client) -> None:
         await client.connect(
             self._servers,
             name=self._name,
@@ -180,14 +203,6 @@ class NatsLink:
             pending_size=_BUFFER_BYTES,
             skip_subject_validation=True,  # every subject is made of our own words
         )
-        self._client = client
-        self._inbox = client.new_inbox() + "."
-        await client.subscribe(self._inbox + "*", cb=self._on_answer)
-        self._up.set()
-        self._subscribed.clear()
-        for subject, receive in [*self._wanted.items()]:
-            await self._listen(subject, receive)
-        await self._announce()
 
     async def _listen(self, subject: str, receive: Callable[[Msg], Awaitable[None]]) -> None:
         with contextlib.suppress(*_FAILURES):

@@ -1,10 +1,48 @@
-"""The store in MongoDB."""
+"""The store in MongoDB, through the official asynchronous driver; for clusters.
+
+Reads and writes the database that the URL names (else `heliograph`). Every write waits for the journals of a majority;
+every transition is one update of one document, so it needs no transactions.
+"""
 
 from __future__ import annotations
 
-from heliograph.backends.sqlite import SqliteStore
+from heliograph.backends.mongo import indexes
+from heliograph.backends.mongo.access import Access
+from heliograph.backends.mongo.connection import check_url, connect, reaching
+from heliograph.backends.mongo.dead_letters import DeadLetters
+from heliograph.backends.mongo.inbox import Inbox
+from heliograph.backends.mongo.people import People
+from heliograph.backends.mongo.progress import Progress
+from heliograph.backends.mongo.sending import Sending
+
+__all__ = ["MongoStore"]
 
 
-class MongoStore(SqliteStore):
+class MongoStore(Sending, Progress, Inbox, People, Access, DeadLetters):
+    """Implements `core.ports.Store`.
+
+    Args:
+        url: `mongodb://…` or `mongodb+srv://…`.
+
+    Raises:
+        ValueError: the URL asks for writes that are less safe than `w=majority&journal=true`.
+    """
+
     def __init__(self, url: str) -> None:
-        raise NotImplementedError(url)
+        check_url(url)
+        self._url = url
+
+    @reaching
+    async def open(self) -> None:
+        """Raises StoreUnavailable, or `pymongo.errors.ConfigurationError` for a URL that is none."""
+        self._client = connect(self._url)
+        try:
+            await indexes.create(self._database)
+        except BaseException:
+            await self.close_store()
+            raise
+
+    async def close_store(self) -> None:
+        client, self._client = self._client, None
+        if client:
+            await client.close()

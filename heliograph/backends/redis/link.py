@@ -52,7 +52,8 @@ class RedisLink:
             timeout=_TIMEOUT_S,
             socket_timeout=_TIMEOUT_S,
             socket_connect_timeout=_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 1),  # a connection of the pool may have died with the server's last restart
+            # A pooled connection may have died with the server's last restart; a slow server gets no second chance.
+            retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
         )
         self._redis = Redis.from_pool(pool)
 

@@ -4,6 +4,6 @@
 """
 
 from heliograph.backends.servers.bundled import NatsServer, ValkeyServer
-from heliograph.backends.servers.child import ServerFailed
+from heliograph.backends.servers.child import ServerFailed, die_with
 
-__all__ = ["NatsServer", "ServerFailed", "ValkeyServer"]
+__all__ = ["NatsServer", "ServerFailed", "ValkeyServer", "die_with"]

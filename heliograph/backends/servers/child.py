@@ -91,7 +91,7 @@ class Child:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for us alone: the servers must outlive our drain
-            preexec_fn=_die_with(os.getpid()),
+            preexec_fn=die_with(os.getpid()),
         )
         (self._folder / "server.pid").write_text(str(self._process.pid))
 
@@ -122,12 +122,12 @@ class Child:
                 log.warning("server_not_started", action="restart", server=self._name, error=str(error))
 
 
-def _die_with(parent: int) -> Callable[[], None]:
-    """What the child does before it becomes the server: asks the kernel to kill it when the thread that forked ends."""
+def die_with(parent: int, by: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
+    """What a child does before it becomes its program: asks the kernel for `by` when the thread that forked ends."""
 
     def arm() -> None:
         if _LIBC is not None:
-            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            _LIBC.prctl(_PR_SET_PDEATHSIG, by, 0, 0, 0)
         if os.getppid() != parent:  # it ended between fork and prctl
             os._exit(1)
 

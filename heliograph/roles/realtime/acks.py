@@ -24,10 +24,9 @@ log = telemetry.logger("realtime")
 
 
 class Acks:
-    def __init__(self, store: Store, clock: Clock, first_wait_s: float = _FIRST_WAIT_S) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._first_wait_s = first_wait_s
         self._events: Batcher[Event, None] = Batcher(self._record, high_water=100_000)
 
     def delivered(self, user: Key, notification_ids: Iterable[str]) -> None:
@@ -54,7 +53,7 @@ class Acks:
                 return [None] * len(events)
             except StoreUnavailable as away:
                 error = away
-                await asyncio.sleep(self._first_wait_s * 2**failures)
+                await asyncio.sleep(_FIRST_WAIT_S * 2**failures)
             except Exception as bug:  # noqa: BLE001 - it is logged below with every notification it concerns
                 error = bug
                 break

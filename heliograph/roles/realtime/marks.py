@@ -24,11 +24,10 @@ log = telemetry.logger("realtime")
 
 
 class Marks:
-    def __init__(self, store: Store, fanout: InboxFanout, clock: Clock, first_wait_s: float = _FIRST_WAIT_S) -> None:
+    def __init__(self, store: Store, fanout: InboxFanout, clock: Clock) -> None:
         self._store = store
         self._fanout = fanout
         self._clock = clock
-        self._first_wait_s = first_wait_s
         self._waiting: dict[Key, deque[tuple[Engagement, str]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -69,7 +68,7 @@ class Marks:
                 return await self._store.engage(user, notification_id, mark, self._clock())
             except (StoreUnavailable, Overloaded) as away:
                 error = away
-                await asyncio.sleep(self._first_wait_s * 2**failures)
+                await asyncio.sleep(_FIRST_WAIT_S * 2**failures)
             except Exception as bug:  # noqa: BLE001 - it is logged below
                 error = bug
                 break

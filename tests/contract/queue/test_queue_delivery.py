@@ -10,8 +10,8 @@ from heliograph.core.errors import QueueUnavailable
 from heliograph.core.lanes import INGEST, MAX_PACK_BYTES
 from heliograph.core.model import Level
 from heliograph.core.ports import Pulled, Queue
-from tests.contract.queue.worlds import ACK_WAIT_S, Queues, wall
 from tests.contract.queue.items import ingest, many, names, one_of_each, take
+from tests.contract.queue.worlds import ACK_WAIT_S, Queues, wall
 from tests.support.eventually import eventually
 
 

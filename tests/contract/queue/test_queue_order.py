@@ -6,8 +6,8 @@ import random
 
 from heliograph.core.lanes import INGEST
 from heliograph.core.model import Level
-from tests.contract.queue.worlds import Queues, wall
 from tests.contract.queue.items import many, names, take
+from tests.contract.queue.worlds import Queues, wall
 
 
 async def test_a_full_lane_is_drained_strictly_by_level(queues: Queues) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from heliograph.core.lanes import INGEST, LANES, OUTBOX
 from heliograph.core.model import Level
-from tests.contract.queue.worlds import Queues, wall
 from tests.contract.queue.items import ingest, many, names, take
+from tests.contract.queue.worlds import Queues, wall
 from tests.support.eventually import eventually
 
 

@@ -130,6 +130,9 @@ def test_an_address_that_passes_is_read_back_as_itself(text: str) -> None:
         ("no-reply@h.example", "", "no-reply@h.example"),
         ("Zoë <z@h.example>", "Zoë", "z@h.example"),
         ('"Shop, The" <z@h.example>', "Shop, The", "z@h.example"),
+        ("Shop, The <z@h.example>", "Shop, The", "z@h.example"),
+        ('"The \\"Shop\\"" <z@h.example>', 'The "Shop"', "z@h.example"),
+        (" <z@h.example> ", "", "z@h.example"),
     ],
 )
 def test_reads_a_sender(text: str, name: str, address: str) -> None:
@@ -138,7 +141,19 @@ def test_reads_a_sender(text: str, name: str, address: str) -> None:
     assert (found.display_name, found.addr_spec) == (name, address)
 
 
-@pytest.mark.parametrize("text", ["", "Nobody", "a b@x.example", "Name <x>", "A <a@b.example>\r\nBcc: c@d.example"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Nobody",
+        "a b@x.example",
+        "Name <x>",
+        "A <a@b.example",
+        "<<a@b.example>>",
+        "a@b.example>",
+        "A <a@b.example>\r\nBcc: c@d.example",
+    ],
+)
 def test_refuses_a_sender_that_is_no_mailbox(text: str) -> None:
     """A wrong setting is told at start-up."""
     with pytest.raises(ValueError, match="sender"):

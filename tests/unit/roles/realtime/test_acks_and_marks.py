@@ -15,9 +15,8 @@ from tests.unit.roles.realtime.world import ANNA, BERT, World
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Backoff without waiting."""
-    working_acks, working_marks = acks.Acks.__init__, marks.Marks.__init__
-    monkeypatch.setattr(acks.Acks, "__init__", lambda self, *a: working_acks(self, *a, first_wait_s=0))
-    monkeypatch.setattr(marks.Marks, "__init__", lambda self, *a: working_marks(self, *a, first_wait_s=0))
+    for where in (acks, marks):
+        monkeypatch.setattr(where, "_FIRST_WAIT_S", 0)
 
 
 async def test_acks_share_writes() -> None:
@@ -32,8 +31,8 @@ async def test_acks_share_writes() -> None:
             client.say({"t": "ack", "offset": offset})
     await world.settle()
     assert world.inbox.records == 1
-    assert len(world.inbox.events) == 50
-    assert {event.id for event in world.inbox.events} == {"in_app|delivered|0.1|"}
+    assert len(world.inbox.recorded) == 50
+    assert {event.id for event in world.inbox.recorded} == {"in_app|delivered|0.1|"}
 
 
 @pytest.mark.usefixtures("impatient")
@@ -47,7 +46,7 @@ async def test_acks_survive_a_store_that_is_away_for_a_moment() -> None:
     client.say({"t": "ack", "offset": 1})
     client.say({"t": "ack", "offset": 2})
     await world.settle()
-    assert sorted(event.notification_id for event in world.inbox.events) == ["ntf_1", "ntf_2"]
+    assert sorted(event.notification_id for event in world.inbox.recorded) == ["ntf_1", "ntf_2"]
 
 
 @pytest.mark.usefixtures("impatient")
@@ -65,7 +64,7 @@ async def test_acks_are_given_up_aloud(capsys: pytest.CaptureFixture[str]) -> No
     await world.push(ANNA, "ntf_2")
     client.say({"t": "ack", "offset": 2})
     await world.settle()
-    assert [event.notification_id for event in world.inbox.events] == ["ntf_2"]
+    assert world.inbox.acknowledged == ["ntf_2"]
 
 
 MARKS: list[tuple[list[str], InboxState]] = [
@@ -81,8 +80,7 @@ MARKS: list[tuple[list[str], InboxState]] = [
 async def test_marks_are_applied_in_order_and_told(said: list[str], state: InboxState) -> None:
     """Every tab, the sender's too, gets the item's marks and the new count."""
     world = World()
-    world.inbox.items[ANNA, "ntf_1"] = InboxState()
-    world.inbox.counts[ANNA] = 3
+    await world.inbox.hold(ANNA, "ntf_1", "ntf_2", "ntf_3")
     sender, tab = await world.connect(), await world.connect()
     other = await world.connect(BERT)
     for mark in said:
@@ -91,7 +89,7 @@ async def test_marks_are_applied_in_order_and_told(said: list[str], state: Inbox
     for client in (sender, tab):
         frame = client.link.got("inbox")[-1]
         assert frame["id"] == "ntf_1"
-        assert frame["unread"] == (2 if "read" in said else 3)
+        assert frame["unread"] == (3 if state.read_at is None and state.archived_at is None else 2)
         marked = [frame[name] is not None for name in ("seen_at", "read_at", "archived_at")]
         assert marked == [at is not None for at in (state.seen_at, state.read_at, state.archived_at)]
     assert other.link.got("inbox") == []
@@ -103,8 +101,7 @@ async def test_marks_reach_the_other_nodes() -> None:
     far = World(node_id="n2", beside=world)
     for node in (world.node, far.node):
         await node.start()
-    world.inbox.items[ANNA, "ntf_1"] = InboxState()
-    world.inbox.counts[ANNA] = 1
+    await world.inbox.hold(ANNA, "ntf_1")
     sender, tab = await world.connect(), await far.connect()
     sender.say({"t": "read", "id": "ntf_1"})
     await world.settle()
@@ -116,25 +113,25 @@ async def test_marks_reach_the_other_nodes() -> None:
 async def test_an_unknown_item_is_ignored() -> None:
     """Another user's item is like none: no frame, no error."""
     world = World()
-    world.inbox.items[BERT, "ntf_1"] = InboxState()
+    await world.inbox.hold(BERT, "ntf_1")
     client = await world.connect()
     client.say({"t": "read", "id": "ntf_1"})
     await world.settle()
     assert (client.link.got("inbox"), client.link.closed) == ([], None)
-    assert world.inbox.items[BERT, "ntf_1"] == InboxState()
+    assert world.inbox.state(BERT, "ntf_1") == InboxState()
 
 
 @pytest.mark.usefixtures("impatient")
 async def test_marks_survive_a_store_and_a_cache_that_are_away() -> None:
     """The store is tried again; without presence at least this node's tabs are told."""
     world = World()
-    world.inbox.items[ANNA, "ntf_1"] = InboxState()
+    await world.inbox.hold(ANNA, "ntf_1")
     client = await world.connect()
     world.inbox.failures = 2
-    world.cache.away = True
+    world.cache.server.away = True
     client.say({"t": "seen", "id": "ntf_1"})
     await world.settle()
-    assert world.inbox.items[ANNA, "ntf_1"].seen_at is not None
+    assert world.inbox.state(ANNA, "ntf_1").seen_at is not None
     assert len(client.link.got("inbox")) == 1
 
 
@@ -143,7 +140,7 @@ async def test_marks_of_one_user_are_limited() -> None:
     world = World()
     clients = [await world.connect() for _ in range(6)]
     world.cache.gate.clear()  # the fan-out of the first mark waits for presence
-    world.inbox.items[ANNA, "ntf_1"] = InboxState()
+    await world.inbox.hold(ANNA, "ntf_1")
     clients[0].say({"t": "seen", "id": "ntf_1"})
     await world.settle()
     for client in clients:
@@ -157,21 +154,19 @@ async def test_marks_of_one_user_are_limited() -> None:
 async def test_a_mark_is_applied_although_the_tab_was_closed() -> None:
     """Click and close: what the person did counts."""
     world = World()
-    world.inbox.items[ANNA, "ntf_1"] = InboxState()
+    await world.inbox.hold(ANNA, "ntf_1")
     client = await world.connect()
     client.say({"t": "archive", "id": "ntf_1"})
     client.leave()
     await world.settle()
-    assert world.inbox.items[ANNA, "ntf_1"].archived_at is not None
+    assert world.inbox.state(ANNA, "ntf_1").archived_at is not None
 
 
 async def test_the_last_frame_has_the_newest_count() -> None:
     """Many marks at once from two tabs: the last frame each of them gets says what the store says (G4)."""
     world = World()
     tabs = [await world.connect(), await world.connect()]
-    for number in range(20):
-        world.inbox.items[ANNA, f"ntf_{number}"] = InboxState()
-    world.inbox.counts[ANNA] = 20
+    await world.inbox.hold(ANNA, *(f"ntf_{number}" for number in range(20)))
     for number in range(20):
         tabs[number % 2].say({"t": "read", "id": f"ntf_{number}"})
         if number % 3 == 0:

@@ -79,7 +79,7 @@ async def test_unknown_fields_are_ignored() -> None:
 async def test_connected_says_where_the_client_stands() -> None:
     """CONTRACT section 5: session, epoch, offset, recovered, unread, heartbeat_s; without `since` nothing recovers."""
     world = World()
-    world.inbox.counts[ANNA] = 3
+    await world.inbox.hold(ANNA, "ntf_1", "ntf_2", "ntf_3")
     world.cache.put(ANNA, "ntf_1")
     client = await world.connect()
     frame = client.connected
@@ -178,7 +178,7 @@ async def test_the_twenty_first_connection_of_a_user_is_refused() -> None:
     world = World()
     clients = [await world.connect() for _ in range(21)]
     assert [client.link.closed for client in clients] == [None] * 20 + [4429]
-    assert world.cache.presence(ANNA, world.time.clock()).online
+    assert world.cache.online(ANNA, world.time.clock())
     clients[0].leave()
     assert (await world.connect()).link.closed is None
 
@@ -193,10 +193,10 @@ async def test_acknowledged_once_per_notification() -> None:
     first.say({"t": "ack", "offset": 1})
     second.say({"t": "ack", "offset": 2})
     await world.settle()
-    assert [event.notification_id for event in world.inbox.events] == ["ntf_1", "ntf_3"]
+    assert world.inbox.acknowledged == ["ntf_1", "ntf_3"]
     second.say({"t": "ack", "offset": 4})
     await world.settle()
-    assert [(e.notification_id, e.kind, e.target, e.tenant) for e in world.inbox.events][2:] == [
+    assert [(e.notification_id, e.kind, e.target, e.tenant) for e in world.inbox.recorded][2:] == [
         ("ntf_4", "delivered", "in_app", "default")
     ]
 
@@ -207,10 +207,10 @@ async def test_what_was_not_sent_is_not_acknowledged() -> None:
     client = await world.connect()
     client.say({"t": "ack", "offset": 1000})
     await world.push(ANNA, "ntf_1")
-    assert world.inbox.events == []
+    assert world.inbox.recorded == []
     client.say({"t": "ack", "offset": 1000})
     await world.settle()
-    assert [event.notification_id for event in world.inbox.events] == ["ntf_1"]
+    assert world.inbox.acknowledged == ["ntf_1"]
 
 
 async def test_acks_wait_for_a_limited_number() -> None:
@@ -221,7 +221,7 @@ async def test_acks_wait_for_a_limited_number() -> None:
         await world.push(ANNA, f"ntf_{number}")
     client.say({"t": "ack", "offset": 5})
     await world.settle()
-    assert [event.notification_id for event in world.inbox.events] == ["ntf_3", "ntf_4", "ntf_5"]
+    assert world.inbox.acknowledged == ["ntf_3", "ntf_4", "ntf_5"]
 
 
 async def test_a_client_sent_away_may_still_acknowledge() -> None:
@@ -235,7 +235,7 @@ async def test_a_client_sent_away_may_still_acknowledge() -> None:
     client.say({"t": "ack", "offset": 1})
     client.say({"t": "ping"})
     await world.settle()
-    assert [event.notification_id for event in world.inbox.events] == ["ntf_1"]
+    assert world.inbox.acknowledged == ["ntf_1"]
 
 
 async def test_too_slow_is_counted_once() -> None:

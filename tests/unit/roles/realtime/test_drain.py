@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from heliograph.core.frames import InboxFrame, pack_inbox, read_all_text
 from heliograph.core.model import Key
 from tests.unit.roles.realtime.world import ANNA, World
 
@@ -47,7 +48,7 @@ async def test_everybody_is_sent_away_in_a_jittered_order(world: World) -> None:
     told = {number: client.link.got("reconnect")[0]["after_ms"] for number, client in enumerate(clients)}
     assert len(set(told.values())) > 100
     assert all(0 <= told[n] / 1000 <= closed_at[n] + 0.01 <= told[n] / 1000 + 1.0 for n in told)
-    assert world.cache.leases == {}
+    assert world.cache.leases == set()
     assert world.time.now - started <= 10
 
 
@@ -60,7 +61,7 @@ async def test_clients_that_do_not_answer_are_cut(world: World) -> None:
     assert client.link.aborted
     assert silent.link.aborted
     assert world.time.now - started <= 4
-    assert world.cache.leases == {}
+    assert world.cache.leases == set()
 
 
 async def test_notifications_go_on_while_draining(world: World) -> None:
@@ -71,7 +72,7 @@ async def test_notifications_go_on_while_draining(world: World) -> None:
     client.say({"t": "ack", "offset": 1})
     await world.settle()
     assert client.link.offsets == [1]
-    assert [event.notification_id for event in world.inbox.events] == ["ntf_1"]
+    assert world.inbox.acknowledged == ["ntf_1"]
 
 
 async def test_without_clients_it_ends_at_once(world: World) -> None:
@@ -81,11 +82,16 @@ async def test_without_clients_it_ends_at_once(world: World) -> None:
 
 
 async def test_run_ends_on_stop() -> None:
-    """The loops subscribe, and end when told to."""
+    """The loops listen to the bus, beat and refresh, and end when told to."""
     world = World()
     stop = asyncio.Event()
+    client = await world.connect()
+    world.cache.server.flush()
     running = asyncio.create_task(world.node.run(stop))
     await world.settle()
-    assert list(world.bus.nodes) == ["n1"]
+    assert world.cache.online(ANNA, world.time.clock())
+    await world.bus.send("n1", pack_inbox([InboxFrame(ANNA, read_all_text(0))])[0])
+    await world.settle()
+    assert client.link.got("inbox")
     stop.set()
     await running

@@ -9,7 +9,7 @@ import pytest
 from heliograph.core.errors import PresenceUnavailable
 from heliograph.core.frames import InboxFrame, NotificationFrame, pack_inbox, read_all_text
 from heliograph.core.model import Key
-from heliograph.core.ports import PresenceLease, StreamEntry
+from heliograph.core.ports import StreamEntry
 from heliograph.roles.realtime import Limits, holes
 from tests.unit.roles.realtime.world import ANNA, BERT, World
 
@@ -63,7 +63,7 @@ async def test_a_hole_that_cannot_be_filled() -> None:
     """The stream no longer has it: the client must come back, and gets nothing out of order meanwhile."""
     world = World()
     client = await world.connect()
-    world.cache.kept = 2
+    world.cache.keep(2)
     for number in range(1, 5):
         frame = world.cache.put(ANNA, f"ntf_{number}")
     await world.notify(frame)
@@ -77,8 +77,8 @@ async def test_a_stream_that_lacks_what_the_bus_showed() -> None:
     """Fetching without progress ends: the client must come back."""
     world = World()
     client = await world.connect()
-    epoch, _ = world.cache.stream(ANNA)
-    await world.notify(NotificationFrame(ANNA, epoch, StreamEntry(7, "ntf_7", True, b"{}")))
+    stream = world.cache.server.stream(ANNA)
+    await world.notify(NotificationFrame(ANNA, stream.epoch, StreamEntry(7, "ntf_7", True, b"{}")))
     assert client.link.got("reconnect")
     assert world.cache.calls.count("since") == 1
 
@@ -106,7 +106,7 @@ async def test_another_epoch_makes_the_client_come_back() -> None:
     world = World()
     client = await world.connect()
     await world.push(ANNA, "ntf_1")
-    world.cache.wipe()
+    world.cache.server.flush()
     await world.push(ANNA, "ntf_2")
     assert client.link.offsets == [1]
     assert len(client.link.got("reconnect")) == 1
@@ -135,7 +135,7 @@ async def test_a_round_finds_what_the_bus_lost() -> None:
     world = World()
     anna, bert = await world.connect(), await world.connect(BERT)
     world.cache.put(ANNA, "ntf_1")
-    del world.cache.streams[BERT]
+    del world.cache.server.streams[BERT]
     for _ in range(3):
         await world.node.refresh()
     await world.settle()
@@ -161,14 +161,14 @@ async def test_inbox_frames_carry_a_fresh_count() -> None:
     """Frames for users here get the count of now, in order; others cost nothing."""
     world = World()
     client = await world.connect()
-    world.inbox.count_calls.clear()
-    world.inbox.counts[ANNA] = 2
+    world.inbox.counted.clear()
+    await world.inbox.hold(ANNA, "ntf_1", "ntf_2")
     texts = [read_all_text(1000), read_all_text(2000)]
     for payload in pack_inbox([*(InboxFrame(ANNA, text) for text in texts), InboxFrame(BERT, texts[0])]):
         await world.node._receive(payload)
     await world.settle()
     assert client.link.got("inbox") == [json.loads(text) | {"unread": 2} for text in texts]
-    assert world.inbox.count_calls == [[ANNA]]
+    assert world.inbox.counted == [[ANNA]]
 
 
 async def test_garbage_on_the_bus_is_refused() -> None:
@@ -184,13 +184,13 @@ async def test_garbage_on_the_bus_is_refused() -> None:
 async def test_leases_follow_connections() -> None:
     """One lease per user, one per device; each ends with the last connection that is a reason for it."""
     world = World()
-    user, phone = PresenceLease(ANNA, "n1"), PresenceLease(ANNA, "n1", "dev_1")
+    user, phone = (ANNA, "n1", ""), (ANNA, "n1", "dev_1")
     web, app, app_too = await world.connect(), await world.connect(device="dev_1"), await world.connect(device="dev_1")
-    assert set(world.cache.leases) == {user, phone}
+    assert world.cache.leases == {user, phone}
     for client, left in ((app, {user, phone}), (app_too, {user}), (web, set())):
         client.leave()
         await world.settle()
-        assert set(world.cache.leases) == left
+        assert world.cache.leases == left
 
 
 async def test_leaving_and_coming_back_keeps_the_lease() -> None:
@@ -204,7 +204,7 @@ async def test_leaving_and_coming_back_keeps_the_lease() -> None:
     await world.settle()
     world.cache.gate.set()
     await world.settle()
-    assert set(world.cache.leases) == {PresenceLease(ANNA, "n1")}
+    assert world.cache.leases == {(ANNA, "n1", "")}
 
 
 async def test_refresh_renews_in_chunks_and_after_data_loss() -> None:
@@ -215,7 +215,7 @@ async def test_refresh_renews_in_chunks_and_after_data_loss() -> None:
     for _ in range(80):
         await world.settle()
     assert len(world.cache.leases) == 1001
-    world.cache.wipe()
+    world.cache.server.flush()
     world.cache.calls.clear()
     await world.node.refresh()
     assert [call for call in world.cache.calls if call.startswith("renew")] == ["renew 1000", "renew 1"]
@@ -226,11 +226,11 @@ async def test_a_cache_that_is_away_does_not_end_the_refresh() -> None:
     """Neither an exception nor a lost client; the leases are there when it is back."""
     world = World()
     client = await world.connect()
-    world.cache.away = True
+    world.cache.server.away = True
     await world.node.refresh()
     await world.node.refresh()
-    world.cache.wipe()
-    world.cache.away = False
+    world.cache.server.flush()
+    world.cache.server.away = False
     await world.node.refresh()
-    assert set(world.cache.leases) == {PresenceLease(ANNA, "n1")}
+    assert world.cache.leases == {(ANNA, "n1", "")}
     assert client.link.closed is None

@@ -26,7 +26,7 @@ async def test_the_gap_comes_before_connected() -> None:
     assert client.connected["recovered"] is True
     client.say({"t": "ack", "offset": 4})
     await world.settle()
-    assert [event.notification_id for event in world.inbox.events] == ["ntf_2", "ntf_3", "ntf_4"]
+    assert world.inbox.acknowledged == ["ntf_2", "ntf_3", "ntf_4"]
 
 
 SINCE: list[tuple[dict[str, Any], bool]] = [
@@ -43,7 +43,7 @@ SINCE: list[tuple[dict[str, Any], bool]] = [
 async def test_what_can_be_resumed(since: dict[str, Any], recovered: bool) -> None:
     """No gap frames unless the whole gap can be given; then the client must reload."""
     world = World()
-    world.cache.kept = 2
+    world.cache.keep(2)
     for number in range(1, 4):
         world.cache.put(ANNA, f"ntf_{number}")
     client = await world.connect(since=since)
@@ -84,7 +84,7 @@ async def test_what_arrives_while_opening_is_not_lost() -> None:
     world.cache.gate.set()
     await world.notify(frame)
     await world.push(ANNA, "ntf_3")
-    assert [frame["t"] for frame in client.link.frames][0] == "connected"
+    assert client.link.frames[0]["t"] == "connected"
     seen = range(client.connected["offset"] + 1, 4)
     assert client.link.offsets == list(seen)
 
@@ -99,27 +99,27 @@ async def test_the_lease_is_taken_before_the_position_is_read() -> None:
 async def test_connects_while_the_cache_is_away() -> None:
     """Presence and streams are down: connected all the same, with nothing recovered."""
     world = World()
-    world.cache.away = True
+    world.cache.server.away = True
     client = await world.connect(since={"epoch": "epoch-1", "offset": 0})
     frame = client.connected
     assert (frame["epoch"], frame["offset"], frame["recovered"]) == ("", 0, False)
-    world.cache.away = False
+    world.cache.server.away = False
     for _ in range(3):
         await world.node.refresh()
-    assert world.cache.presence(ANNA, world.time.clock()).online
+    assert world.cache.online(ANNA, world.time.clock())
     assert client.link.got("reconnect"), "it must come back to get a position"
 
 
 async def test_nobody_queues_for_a_cache_that_is_away() -> None:
     """After one failure the next clients don't even try for a second."""
     world = World()
-    world.cache.away = True
+    world.cache.server.away = True
     await world.connect()
     calls = len(world.cache.calls)
     client = await world.connect(BERT)
     assert client.connected["epoch"] == ""
     assert len(world.cache.calls) == calls
-    world.cache.away = False
+    world.cache.server.away = False
     world.time.now += 1.1
     assert (await world.connect(BERT)).connected["epoch"] != ""
 
@@ -141,7 +141,7 @@ async def test_a_storm_costs_few_reads() -> None:
     for _ in range(20):
         await world.settle()
     assert all(client.connected for client in clients)
-    assert len(world.inbox.count_calls) <= 50
+    assert len(world.inbox.counted) <= 50
     assert [call for call in world.cache.calls if call.startswith("renew")] == ["renew 100"]
 
 
@@ -155,7 +155,7 @@ async def test_leaving_while_opening() -> None:
     client.leave()
     world.cache.gate.set()
     await world.settle()
-    assert world.cache.leases == {}
+    assert world.cache.leases == set()
     assert client.link.frames == []
 
 
@@ -167,7 +167,7 @@ async def test_a_bug_reaches_one_client_only(caplog: pytest.LogCaptureFixture) -
     async def broken(user: object) -> Any:
         raise RuntimeError("bug")
 
-    world.cache.open_stream = broken  # type: ignore[method-assign,assignment]
+    world.cache.open_stream = broken  # type: ignore[method-assign]
     client = await world.connect()
     assert client.link.closed == 1011
     world.cache.open_stream = working  # type: ignore[method-assign]

@@ -44,7 +44,7 @@ class Tab:
     def connect(self) -> None:
         if self.client is None:
             self.client, self.read = self.world.arrive(), 0
-            self.client.connect(**({"since": self.position} if self.position else {}))
+            self.client.connect(since=self.position)
 
     def leave(self) -> None:
         if self.client is not None:
@@ -74,38 +74,57 @@ class Tab:
         return self.client is not None and bool(self.client.link.got("reconnect"))
 
 
-async def play(moves: list[Step], held: int) -> None:
-    world = World(Limits(held=held))
-    tabs = [Tab(world), Tab(world)]
-    under_way: list[NotificationFrame] = []
-    for move, which in moves:
-        match move:
-            case "append":
-                epoch, entries = world.cache.stream(ANNA)
-                under_way.append(world.cache.put(ANNA, f"ntf_{epoch}_{len(entries) + 1}"))
-            case "deliver" | "again" | "drop" if which < len(under_way):
-                if move != "drop":
-                    world.node._hub.notify([under_way[which]])
-                if move != "again":
-                    under_way.pop(which)
-            case "leave":
-                tabs[which].leave()
-            case "connect":
-                tabs[which].connect()
-            case "turn":
-                for _ in range(which):
-                    await asyncio.sleep(0)
-            case "block":
-                world.cache.gate.clear()
-            case "unblock":
-                world.cache.gate.set()
-            case "wipe":
-                world.cache.wipe()
-            case "visit" if world.cache.gate.is_set():
-                await world.node.refresh()
-        for tab in tabs:
+class Play:
+    """Two tabs of one user, and the bus messages that are under way."""
+
+    def __init__(self, held: int) -> None:
+        self.world = World(Limits(held=held))
+        self.tabs = [Tab(self.world), Tab(self.world)]
+        self.under_way: list[NotificationFrame] = []
+
+    async def step(self, move: str, which: int) -> None:
+        await getattr(self, move)(which)
+        for tab in self.tabs:
             tab.look()
-    await at_the_end(world, tabs)
+
+    async def append(self, _: int) -> None:
+        stream = self.world.cache.server.stream(ANNA)
+        self.under_way.append(self.world.cache.put(ANNA, f"ntf_{stream.epoch}_{len(stream.entries) + 1}"))
+
+    async def again(self, which: int) -> None:
+        if which < len(self.under_way):
+            self.world.node._hub.notify([self.under_way[which]])
+
+    async def drop(self, which: int) -> None:
+        if which < len(self.under_way):
+            self.under_way.pop(which)
+
+    async def deliver(self, which: int) -> None:
+        await self.again(which)
+        await self.drop(which)
+
+    async def leave(self, which: int) -> None:
+        self.tabs[which].leave()
+
+    async def connect(self, which: int) -> None:
+        self.tabs[which].connect()
+
+    async def turn(self, times: int) -> None:
+        for _ in range(times):
+            await asyncio.sleep(0)
+
+    async def block(self, _: int) -> None:
+        self.world.cache.gate.clear()
+
+    async def unblock(self, _: int) -> None:
+        self.world.cache.gate.set()
+
+    async def wipe(self, _: int) -> None:
+        self.world.cache.server.flush()
+
+    async def visit(self, _: int) -> None:
+        if self.world.cache.gate.is_set():
+            await self.world.node.refresh()
 
 
 async def at_the_end(world: World, tabs: list[Tab]) -> None:
@@ -115,15 +134,15 @@ async def at_the_end(world: World, tabs: list[Tab]) -> None:
         await world.settle()
         await world.node.refresh()
     await world.settle()
-    epoch, entries = world.cache.stream(ANNA)
+    stream = world.cache.server.stream(ANNA)
     for tab in tabs:
         tab.look()
         if tab.client is not None and not tab.told_to_come_back:
-            assert tab.position == {"epoch": epoch, "offset": len(entries)}
+            assert tab.position == {"epoch": stream.epoch, "offset": len(stream.entries)}
     for tab in tabs:
         tab.leave()
     await world.settle()
-    assert world.cache.leases == {}
+    assert world.cache.leases == set()
 
 
 @settings(max_examples=400, deadline=None)
@@ -132,3 +151,10 @@ def test_consecutive_offsets_whatever_happens(moves: list[Step], held: int) -> N
     """Any interleaving of appends, lost, doubled and shuffled bus messages, reconnects and wipes: no hole, no double;
     and a client that is still connected in the end has everything."""
     asyncio.run(play(moves, held))
+
+
+async def play(moves: list[Step], held: int) -> None:
+    game = Play(held)
+    for move, which in moves:
+        await game.step(move, which)
+    await at_the_end(game.world, game.tabs)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from heliograph.access import UserTokens
-from heliograph.core.errors import PresenceUnavailable, StoreUnavailable
+from heliograph.core.errors import StoreUnavailable
 from heliograph.core.frames import NotificationFrame, pack_notifications
 from heliograph.core.lifecycle import Event
-from heliograph.core.model import InboxItem, InboxState, Key, Notification
-from heliograph.core.ports import Appended, Position, PresenceLease, Receive, StreamEntry
+from heliograph.core.model import Engagement, InboxItem, InboxState, Key, Notification
+from heliograph.core.ports import Appended, Position, PresenceLease, StreamEntry, Submission
 from heliograph.core.routing import Presence
 from heliograph.roles.realtime import Limits, RealtimeNode
 from heliograph.roles.realtime.connection import Connection
+from heliograph.testing.realtime import MemoryBus, MemoryCache, MemoryPresence, MemoryStreams
+from heliograph.testing.store import MemoryStore
 
 SECRET = "a-secret-for-user-tokens-of-32-bytes"
 ANNA = Key("default", "anna")
@@ -63,148 +65,129 @@ class Link:
 
 
 class Cache:
-    """Presence and streams as the Redis backend keeps them: `away` = nothing answers, `wipe` = it lost its data."""
+    """Presence and streams (the twins, one server); every call suspends, and waits for `gate`."""
 
-    def __init__(self, kept: int = 1000) -> None:
-        self.leases: dict[PresenceLease, int] = {}
-        self.streams: dict[Key, tuple[str, list[StreamEntry]]] = {}
-        self.away = False
-        self.kept = kept
+    def __init__(self) -> None:
+        self.server = MemoryCache()
         self.calls: list[str] = []
         self.gate = asyncio.Event()
         self.gate.set()
-        self._epochs = 0
+        self._presence = MemoryPresence(self.server)
+        self._streams = MemoryStreams(self.server)
 
     async def _enter(self, call: str) -> None:
         self.calls.append(call)
         await asyncio.sleep(0)
         await self.gate.wait()
-        if self.away:
-            raise PresenceUnavailable("away")
 
-    def wipe(self) -> None:
-        self.leases.clear()
-        self.streams.clear()
+    def keep(self, entries: int) -> None:
+        """Clients can catch up on so many."""
+        self._streams = MemoryStreams(self.server, kept=entries)
+
+    @property
+    def leases(self) -> set[tuple[Key, str, str]]:
+        return {(user, *place) for user, places in self.server.leases.items() for place in places}
+
+    def online(self, user: Key, now: int) -> bool:
+        return bool(self.server.live(user, now))
+
+    def put(self, user: Key, notification_id: str, planned: bool = True) -> NotificationFrame:
+        """Appends to the user's stream; what the in-app worker would tell the nodes."""
+        stream = self.server.stream(user)
+        payload = b'{"id":"%b"}' % notification_id.encode()
+        entry = StreamEntry(len(stream.entries) + 1, notification_id, planned, payload)
+        stream.entries.append(entry)
+        return NotificationFrame(user, stream.epoch, entry)
 
     async def renew(self, leases: Sequence[PresenceLease], now: int, ttl_ms: int) -> None:
         await self._enter(f"renew {len(leases)}")
-        for lease in leases:
-            self.leases[lease] = now + ttl_ms
+        await self._presence.renew(leases, now, ttl_ms)
 
     async def release(self, leases: Sequence[PresenceLease]) -> None:
         await self._enter(f"release {len(leases)}")
-        for lease in leases:
-            self.leases.pop(lease, None)
+        await self._presence.release(leases)
 
     async def look(self, users: Sequence[Key], now: int) -> Sequence[Presence]:
         await self._enter("look")
-        return [self.presence(user, now) for user in users]
-
-    def presence(self, user: Key, now: int) -> Presence:
-        live = [lease for lease, until in self.leases.items() if lease.user == user and until > now]
-        return Presence(
-            frozenset(lease.node for lease in live), frozenset(lease.device for lease in live if lease.device)
-        )
+        return await self._presence.look(users, now)
 
     async def forget(self, user: Key) -> None:
-        self.streams.pop(user, None)
-
-    def stream(self, user: Key) -> tuple[str, list[StreamEntry]]:
-        if user not in self.streams:
-            self._epochs += 1
-            self.streams[user] = (f"epoch-{self._epochs}", [])
-        return self.streams[user]
-
-    def put(self, user: Key, notification_id: str, planned: bool = True) -> NotificationFrame:
-        epoch, entries = self.stream(user)
-        entry = StreamEntry(len(entries) + 1, notification_id, planned, b'{"id":"%b"}' % notification_id.encode())
-        entries.append(entry)
-        return NotificationFrame(user, epoch, entry)
+        await self._presence.forget(user)
 
     async def append(self, entries: Sequence[tuple[Key, str, bool, bytes]], now: int) -> Sequence[Appended | None]:
-        raise NotImplementedError
+        return await self._streams.append(entries, now)
 
     async def open_stream(self, user: Key) -> Position:
         await self._enter("open_stream")
-        epoch, entries = self.stream(user)
-        return Position(epoch, len(entries))
+        return await self._streams.open_stream(user)
 
     async def since(self, user: Key, position: Position) -> Sequence[StreamEntry] | None:
         await self._enter("since")
-        epoch, entries = self.stream(user)
-        if position.epoch != epoch or position.offset > len(entries) or len(entries) - position.offset > self.kept:
-            return None
-        return entries[position.offset :]
+        return await self._streams.since(user, position)
 
 
-class Bus:
+class Bus(MemoryBus):
     def __init__(self) -> None:
+        super().__init__()
         self.sent: list[tuple[str, bytes]] = []
-        self.nodes: dict[str, Receive] = {}
 
     async def send(self, node: str, payload: bytes) -> None:
         self.sent.append((node, payload))
-        if node in self.nodes:
-            await self.nodes[node](payload)
-
-    async def subscribe(self, node: str, receive: Receive) -> None:
-        self.nodes[node] = receive
+        await super().send(node, payload)
 
 
-class Inbox:
-    """The part of the store that real time uses. `failures` = how many of the next calls find it away."""
+class Inbox(MemoryStore):
+    """The store, whose calls suspend. `failures` = how many of the next ones find it away."""
 
     def __init__(self) -> None:
-        self.events: list[Event] = []
+        super().__init__()
+        self.recorded: list[Event] = []
         self.records = 0
-        self.counts: dict[Key, int] = {}
-        self.count_calls: list[list[Key]] = []
-        self.items: dict[tuple[Key, str], InboxState] = {}
+        self.counted: list[list[Key]] = []
         self.failures = 0
 
     async def _enter(self) -> None:
         await asyncio.sleep(0)
         if self.failures:
             self.failures -= 1
-            raise StoreUnavailable("away")
+            raise StoreUnavailable("away, as the test wants it")
 
-    async def record(self, events: Sequence[Event], check_at: object = None) -> None:
+    async def hold(self, user: Key, *notification_ids: str) -> None:
+        """These are in the user's inbox."""
+        found = [Notification(one, user.tenant, user.id, "alert", 0, "Hello") for one in notification_ids]
+        await self.accept([Submission(tenant=user.tenant, notification=one) for one in found])
+
+    def state(self, user: Key, notification_id: str) -> InboxState:
+        return self._kept.sent[Key(user.tenant, notification_id)].state
+
+    @property
+    def acknowledged(self) -> list[str]:
+        return [event.notification_id for event in self.recorded]
+
+    async def record(self, events: Sequence[Event], check_at: Mapping[Key, int] | None = None) -> None:
         self.records += 1
         await self._enter()
-        self.events.extend(events)
+        self.recorded.extend(events)
 
     async def unread(self, users: Sequence[Key]) -> Sequence[int]:
-        self.count_calls.append(list(users))
+        self.counted.append(list(users))
         await self._enter()
-        return [self.counts.get(user, 0) for user in users]
+        return await super().unread(users)
 
-    async def engage(self, user: Key, notification_id: str, mark: str, now: int) -> InboxItem | None:
+    async def engage(self, user: Key, notification_id: str, mark: Engagement, now: int) -> InboxItem | None:
         await self._enter()
-        if (user, notification_id) not in self.items:
-            return None
-        state = self.items[user, notification_id]
-        if mark == "read" and state.read_at is None:
-            self.counts[user] = self.counts.get(user, 0) - 1
-        marked = {
-            "seen": InboxState(now, state.read_at, state.archived_at),
-            "read": InboxState(now, now, state.archived_at),
-            "unread": InboxState(state.seen_at, None, state.archived_at),
-            "archive": InboxState(state.seen_at, state.read_at, now),
-            "unarchive": InboxState(state.seen_at, state.read_at, None),
-        }[mark]
-        self.items[user, notification_id] = marked
-        return InboxItem(Notification(notification_id, user.tenant, user.id, "alert", now), marked)
+        return await super().engage(user, notification_id, mark, now)
 
 
 class World:
     def __init__(self, limits: Limits | None = None, node_id: str = "n1", beside: World | None = None) -> None:
-        self.time = beside.time if beside else Time()
-        self.cache = beside.cache if beside else Cache()
-        self.bus = beside.bus if beside else Bus()
-        self.inbox = beside.inbox if beside else Inbox()
+        self.time: Time = beside.time if beside else Time()
+        self.cache: Cache = beside.cache if beside else Cache()
+        self.bus: Bus = beside.bus if beside else Bus()
+        self.inbox: Inbox = beside.inbox if beside else Inbox()
         self.tokens = UserTokens(SECRET, self.time.clock)
         self.node = RealtimeNode(
-            node_id, self.tokens, self.cache, self.cache, self.bus, self.inbox,  # type: ignore[arg-type]
+            node_id, self.tokens, self.cache, self.cache, self.bus, self.inbox,
             self.time.clock, heartbeat_s=25, presence_ttl_s=45, limits=limits, monotonic=self.time.monotonic,
         )  # fmt: skip
 

@@ -1,0 +1,52 @@
+"""The limit of `accept`: Heliograph's own HTTP edge answering 202 to the same request without keeping anything.
+
+The same Litestar application, uvicorn settings, route, key check and answer. The body is read, but not even decoded: no
+validation, no id, no store, no queue. What this server can do, no durable one of the same make can exceed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any, cast
+
+import uvicorn
+import uvloop
+from litestar import Response, post
+
+from heliograph.access import ServerKeys, UserTokens
+from heliograph.core.ports import AccessStore
+from heliograph.web import AnyRequest, Callers, application, json, raw_body
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def main() -> None:
+    no_store = cast("AccessStore", None)  # the bootstrap key is compared, never looked up
+    keys = ServerKeys(no_store, _now, os.environ["HELIOGRAPH_BOOTSTRAP_KEY"])
+    callers = Callers(keys, UserTokens("", _now))
+
+    @post(["/v1/send", "/send"], status_code=202)
+    async def send(request: AnyRequest) -> Response[bytes]:
+        await callers.tenant(request)
+        await raw_body(request)
+        return json({"id": "ntf_00000000000000000000000000", "status": "accepted"}, 202)
+
+    async def ready() -> dict[str, Any]:
+        return {}
+
+    async def nothing() -> None:
+        return
+
+    config = uvicorn.Config(
+        application([send], ready=ready, before_metrics=nothing), port=int(sys.argv[1]), http="httptools", ws="none",
+        lifespan="off", log_config=None, access_log=False, server_header=False, date_header=False, backlog=4096,
+    )  # fmt: skip
+    uvloop.run(uvicorn.Server(config).serve())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+"""The load generator: a process of its own, so that it shares no interpreter with anything it measures.
+
+`python -m bench.load` reads one `Plan` as JSON from its standard input and writes one `Outcome` as JSON to its standard
+output. Closed loop (as fast as the answers come) or open loop (at a rate, whatever the answers do: a latency counts
+from the moment at which the request was meant to leave, so a stall is felt by everybody it would have kept waiting).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sys
+import time
+from collections import Counter, deque
+from functools import partial
+from typing import Final
+
+import msgspec
+import uvloop
+
+from bench.histogram import Histogram
+from bench.http_client import Connection, request
+from bench.socket_client import Page
+
+_AFTER_S: Final = 5.0
+"""How long answers and notifications are waited for when the last request has left."""
+_CLOSED: Final = 0
+"""Stands among the HTTP statuses for a connection that the server closed."""
+_MARK: Final = b"#"
+"""Before the request's number in what arrives over a WebSocket."""
+_DIGITS: Final = 9
+
+
+class Plan(msgspec.Struct, kw_only=True):
+    """
+    port: of 127.0.0.1.
+    rate: requests a second, open loop; None = closed loop.
+    body: JSON with `$N`, replaced by the request's number in nine digits, and `$U`, replaced by a user's.
+    users: how many users the requests go to in turn.
+    tokens: one WebSocket for each, of the users 0 ... n-1, in order.
+    first: number of the first request, so that no two runs send the same.
+    """
+
+    port: int
+    path: str = "/v1/send"
+    key: str
+    body: str
+    users: int
+    connections: int
+    rate: float | None = None
+    seconds: float
+    warmup_s: float = 0.5
+    tokens: list[str] = []
+    first: int = 0
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """
+    seconds: what was measured, without the warm-up.
+    answers: histogram of request to answer; arrivals: of request to WebSocket.
+    statuses: answers per HTTP status. lost: notifications that never arrived.
+    cpu_s: what the load generator itself used.
+    """
+
+    seconds: float
+    requests: int
+    answers: list[tuple[int, int]]
+    arrivals: list[tuple[int, int]] = []
+    statuses: dict[int, int]
+    lost: int = 0
+    cpu_s: float
+
+
+class Load:
+    """One run of a plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._parts = _parts(plan)
+        self._number = plan.first
+        self._free: deque[Connection] = deque()
+        self._all: list[Connection] = []
+        self._waiting: deque[int] = deque()
+        self._in_flight = 0
+        self._statuses: Counter[int] = Counter()
+        self._answers: list[int] = []
+        self._arrivals: list[int] = []
+        self._sent: dict[int, int] = {}
+        self._counting = False
+        self._going = True
+
+    async def run(self) -> Outcome:
+        pages = await self._open()
+        work = asyncio.create_task(self._at_rate(self._plan.rate) if self._plan.rate else self._flat_out())
+        await asyncio.sleep(self._plan.warmup_s)
+        self._counting, started, cpu = True, time.perf_counter(), _cpu_s()
+        await asyncio.sleep(self._plan.seconds)
+        self._counting, self._going = False, False
+        seconds, cpu_s = time.perf_counter() - started, _cpu_s() - cpu
+        await work
+        await self._settled()
+        for one in (*self._all, *pages):
+            one.close()
+        return Outcome(
+            seconds=seconds,
+            requests=len(self._answers),
+            answers=Histogram.of_ns(self._answers).to_json(),
+            arrivals=Histogram.of_ns(self._arrivals).to_json(),
+            statuses=dict(self._statuses),
+            lost=len(self._sent),
+            cpu_s=cpu_s,
+        )
+
+    async def _open(self) -> list[Page]:
+        loop = asyncio.get_running_loop()
+        pages = []
+        for token in self._plan.tokens:
+            _, page = await loop.create_connection(partial(Page, token, self._arrived), "127.0.0.1", self._plan.port)
+            await page.connected
+            pages.append(page)
+        for _ in range(self._plan.connections):
+            made = partial(Connection, self._answered, self._lost)
+            _, connection = await loop.create_connection(made, "127.0.0.1", self._plan.port)
+            self._all.append(connection)
+            self._free.append(connection)
+        return pages
+
+    async def _flat_out(self) -> None:
+        while self._free:
+            self._send(self._free.popleft(), None)
+
+    async def _at_rate(self, rate: float) -> None:
+        """Every request has its moment; those whose moment has come leave together if we woke late."""
+        due, step = time.perf_counter_ns(), int(1e9 / rate)
+        while self._going:
+            while due <= time.perf_counter_ns():
+                self._waiting.append(due)
+                due += step
+            self._send_waiting()
+            await asyncio.sleep(max(0.0, (due - time.perf_counter_ns()) / 1e9))
+
+    def _send_waiting(self) -> None:
+        while self._free and self._waiting:
+            self._send(self._free.popleft(), self._waiting.popleft())
+
+    def _send(self, connection: Connection, since: int | None) -> None:
+        number = self._number
+        self._number += 1
+        self._in_flight += 1
+        if self._plan.tokens and self._counting and since is not None:
+            self._sent[number] = since
+        connection.send(self._request(number), since)
+
+    def _request(self, number: int) -> bytes:
+        head, *parts = self._parts
+        pieces = [head]
+        for kind, text in zip(parts[::2], parts[1::2], strict=True):
+            pieces += [b"%09d" % (number if kind == b"N" else number % self._plan.users), text]
+        return b"".join(pieces)
+
+    def _answered(self, connection: Connection, status: int, took_ns: int) -> None:
+        self._in_flight -= 1
+        if self._counting:
+            self._statuses[status] += 1
+            self._answers.append(took_ns)
+        if self._plan.rate is None and self._going:
+            self._send(connection, None)
+            return
+        self._free.append(connection)
+        self._send_waiting()
+
+    def _arrived(self, text: bytes, now: int) -> None:
+        at = text.find(_MARK) + 1
+        since = self._sent.pop(int(text[at : at + _DIGITS]), None)
+        if since is not None:
+            self._arrivals.append(now - since)
+
+    def _lost(self) -> None:
+        if self._going:
+            self._statuses[_CLOSED] += 1
+
+    async def _settled(self) -> None:
+        """What is on its way arrives, or counts as lost."""
+        until = time.perf_counter() + _AFTER_S
+        while (self._in_flight or self._waiting or self._sent) and time.perf_counter() < until:
+            await asyncio.sleep(0.02)
+
+
+def _parts(plan: Plan) -> list[bytes]:
+    """The request cut at `$N` and `$U`: text, kind, text, kind, text ..."""
+    whole = request("POST", plan.path, plan.key, plan.body.replace("$N", "$N0000000").replace("$U", "$U0000000").encode())
+    parts: list[bytes] = []
+    for piece in whole.split(b"$"):
+        parts += [piece[:1], piece[_DIGITS - 1 :]] if parts else [piece]
+    return parts
+
+
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def main() -> None:
+    plan = msgspec.json.decode(sys.stdin.buffer.read(), type=Plan)
+
+    async def run() -> Outcome:
+        return await Load(plan).run()
+
+    sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(run())))
+
+
+if __name__ == "__main__":
+    main()

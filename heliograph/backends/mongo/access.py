@@ -1,0 +1,50 @@
+"""MongoDB store: server keys, settings of the installation, and leases (who is the reconciler now)."""
+
+from __future__ import annotations
+
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from heliograph.backends.mongo.connection import Connected, reaching
+from heliograph.core.model import Millis
+from heliograph.core.ports import ApiKey
+
+
+class Access(Connected):
+    """See `core.ports.AccessStore`."""
+
+    @reaching
+    async def add_key(self, key: ApiKey) -> None:
+        document = {"tenant": key.tenant, "prefix": key.prefix, "created_at": key.created_at}
+        await self._database["keys"].replace_one({"_id": key.digest}, document, upsert=True)
+
+    @reaching
+    async def api_key(self, digest: str) -> ApiKey | None:
+        found = await self._database["keys"].find_one({"_id": digest})
+        return ApiKey(found["_id"], found["tenant"], found["prefix"], int(found["created_at"])) if found else None
+
+    @reaching
+    async def keep(self, name: str, value: str) -> str:
+        kept = await self._database.settings.find_one_and_update(
+            {"_id": name}, {"$setOnInsert": {"value": value}}, upsert=True, return_document=ReturnDocument.AFTER
+        )
+        assert kept  # it was inserted if it wasn't there
+        return str(kept["value"])
+
+    @reaching
+    async def replace(self, name: str, value: str) -> None:
+        await self._database.settings.update_one({"_id": name}, {"$set": {"value": value}}, upsert=True)
+
+    @reaching
+    async def lease(self, name: str, holder: str, now: Millis, until: Millis) -> bool:
+        free = {"_id": name, "$or": [{"holder": holder}, {"until": {"$lte": now}}]}
+        try:
+            await self._database.leases.update_one(free, {"$set": {"holder": holder, "until": until}}, upsert=True)
+        except DuplicateKeyError:
+            return False  # it is there, and somebody else's
+        return True
+
+    @reaching
+    async def ping(self) -> None:
+        """A real write, so that a lost majority or a full disk is noticed too."""
+        await self._database.health.update_one({"_id": "ping"}, {"$inc": {"count": 1}}, upsert=True)

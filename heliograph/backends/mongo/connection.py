@@ -1,0 +1,132 @@
+"""MongoDB store: the client, how safe a write must be, and which errors mean that the store can't work now.
+
+Every write waits for the journals of a majority, whatever the URL says; a URL that asks for less is refused. Reads go
+to the primary. Nothing here knows what is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import (
+    BulkWriteError,
+    ConnectionFailure,
+    InvalidOperation,
+    OperationFailure,
+    PyMongoError,
+    WriteConcernError,
+)
+
+from heliograph.core.errors import StoreUnavailable
+
+Document = dict[str, Any]
+Database = AsyncDatabase[Document]
+Client = AsyncMongoClient[Document]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+DURABLE: Final = WriteConcern("majority", wtimeout=5_000, j=True)
+DATABASE: Final = "heliograph"
+"""Unless the URL names another."""
+_PATIENCE: Final = {
+    "serverSelectionTimeoutMS": 5_000,
+    "connectTimeoutMS": 5_000,
+    "socketTimeoutMS": 20_000,
+    "waitQueueTimeoutMS": 5_000,
+}
+"""Bounds on every wait, unless the URL sets its own: a server that hangs is a store that is unavailable."""
+
+_CANNOT_WORK: Final = frozenset({
+    6,  # HostUnreachable
+    7,  # HostNotFound
+    13,  # Unauthorized
+    18,  # AuthenticationFailed
+    50,  # MaxTimeMSExpired
+    64,  # WriteConcernTimeout
+    79,  # UnknownReplWriteConcern
+    89,  # NetworkTimeout
+    91,  # ShutdownInProgress
+    100,  # UnsatisfiableWriteConcern
+    112,  # WriteConflict
+    189,  # PrimarySteppedDown
+    262,  # ExceededTimeLimit
+    9001,  # SocketException
+    10107,  # NotWritablePrimary
+    11600,  # InterruptedAtShutdown
+    11602,  # InterruptedDueToReplStateChange
+    13435,  # NotPrimaryNoSecondaryOk
+    13436,  # NotPrimaryOrSecondary
+    14031,  # OutOfDiskSpace
+})  # fmt: skip
+"""Error codes of a server that can't do what it should (source: MongoDB's error_codes.yml)."""
+
+
+def check_url(url: str) -> None:
+    """Raises ValueError when the URL asks for writes that are less safe than promised (DESIGN G1)."""
+    options = {name.lower(): value.lower() for name, value in parse_qsl(urlsplit(url).query)}
+    if options.get("w", "majority") != "majority":
+        raise ValueError(
+            f"the store's URL sets w={options['w']}: Heliograph needs w=majority (its default), else it could "
+            "lose what it has accepted; take the option out of the URL"
+        )
+    for name in ("journal", "j"):
+        if options.get(name, "true") != "true":
+            raise ValueError(
+                f"the store's URL sets {name}={options[name]}: Heliograph needs journaled writes (its default), "
+                "else it could lose what it has accepted; take the option out of the URL"
+            )
+
+
+def connect(url: str) -> Client:
+    """A client for `url`. Connects when it is first used."""
+    set_by_url = {name.lower() for name, _ in parse_qsl(urlsplit(url).query)}
+    patience = {name: value for name, value in _PATIENCE.items() if name.lower() not in set_by_url}
+    options: dict[str, Any] = {"appname": "heliograph", "retryWrites": True, **patience}
+    return AsyncMongoClient(url, **options)
+
+
+class Connected:
+    """What the parts of the store share: the open database."""
+
+    _client: Client | None = None
+
+    @property
+    def _database(self) -> Database:
+        if self._client is None:
+            raise StoreUnavailable("the store is not open")
+        return self._client.get_default_database(
+            DATABASE, write_concern=DURABLE, read_preference=ReadPreference.PRIMARY
+        )
+
+
+def reaching(call: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Makes a store method raise `StoreUnavailable` for everything that means the store can't work now."""
+
+    @wraps(call)
+    async def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await call(*args, **kwargs)
+        except PyMongoError as error:
+            if _unavailable(error):
+                raise StoreUnavailable(str(error)) from error
+            raise
+
+    return wrapped
+
+
+def _unavailable(error: PyMongoError) -> bool:
+    match error:
+        case ConnectionFailure() | WriteConcernError() | InvalidOperation():  # the last: the client is closed
+            return True
+        case BulkWriteError():
+            wrong = error.details.get("writeErrors", [])
+            return bool(error.details.get("writeConcernErrors")) or any(e["code"] in _CANNOT_WORK for e in wrong)
+        case OperationFailure():
+            return error.code in _CANNOT_WORK or error.has_error_label("RetryableWriteError")
+        case _:
+            return False

@@ -1,0 +1,119 @@
+"""MongoDB store: users, their devices and the suppression list; also the erasure of a person from every collection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec.structs import replace
+from pymongo import DeleteOne, ReturnDocument
+
+from heliograph.backends.mongo.connection import Connected, Document, reaching
+from heliograph.backends.mongo.documents import id_of, ids_of, user_fields, user_of
+from heliograph.core.model import Device, Key, Millis, Recipient, User
+
+_PORTION: Final = 1_000
+
+
+class People(Connected):
+    """See `core.ports.UserStore`."""
+
+    @reaching
+    async def put_user(self, user: User) -> User:
+        document = {**user_fields(user), "updated_at": user.updated_at}
+        await self._database.users.replace_one({"_id": id_of(user.key)}, document, upsert=True)
+        return user
+
+    @reaching
+    async def user(self, key: Key) -> User | None:
+        found = await self._database.users.find_one({"_id": id_of(key)})
+        return user_of(found) if found else None
+
+    @reaching
+    async def recipients(self, keys: Sequence[Key]) -> Sequence[Recipient]:
+        users = {d["_id"]: user_of(d) async for d in self._database.users.find({"_id": ids_of(keys)})}
+        devices: dict[Key, list[Device]] = {key: [] for key in keys}
+        async for document in self._database.devices.find(_of_users(keys), sort=[("id", 1)]):
+            devices.get(Key(document["tenant"], document["user"]), []).append(_device_of(document))
+        return [Recipient(users.get(id_of(key)), tuple(devices[key])) for key in keys]
+
+    @reaching
+    async def erase_user(self, key: Key) -> bool:
+        """The user last: an erasure that was cut off is found unfinished when it is repeated."""
+        theirs = {"tenant": key.tenant, "user": key.id}
+        sends, letters = self._database.sends, self._database.dead_letters
+        ids = [document["id"] async for document in sends.find(theirs, {"id": 1})]
+        for start in range(0, len(ids), _PORTION):
+            portion = {"$in": ids[start : start + _PORTION]}
+            await letters.delete_many({"tenant": key.tenant, "notification_id": portion})
+        deleted = [
+            await sends.delete_many(theirs),
+            await self._database.devices.delete_many(theirs),
+            await self._database.users.delete_one({"_id": id_of(key)}),
+        ]
+        return any(result.deleted_count for result in deleted)
+
+    @reaching
+    async def add_device(self, device: Device) -> Device:
+        stored = await self._database.devices.find_one_and_update(
+            {"_id": f"{device.tenant}/{device.kind}/{device.value}"},
+            {
+                "$set": {"user": device.user, "created_at": device.created_at},
+                "$setOnInsert": {name: getattr(device, name) for name in ("id", "tenant", "kind", "value")},
+            },
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
+        assert stored  # it was inserted if it wasn't there
+        return replace(device, id=stored["id"])
+
+    @reaching
+    async def devices(self, user: Key) -> Sequence[Device]:
+        found = self._database.devices.find({"tenant": user.tenant, "user": user.id}, sort=[("id", 1)])
+        return tuple([_device_of(document) async for document in found])
+
+    @reaching
+    async def remove_devices(self, user_devices: Sequence[tuple[Key, str]]) -> Sequence[bool]:
+        wanted = _of_users([user for user, _ in user_devices]) | {"id": {"$in": [id_ for _, id_ in user_devices]}}
+        there = {(Key(d["tenant"], d["user"]), d["id"]) async for d in self._database.devices.find(wanted)}
+        found = [pair in there and pair not in user_devices[:i] for i, pair in enumerate(user_devices)]
+        gone = [
+            DeleteOne({"tenant": user.tenant, "user": user.id, "id": device_id})
+            for (user, device_id), known in zip(user_devices, found, strict=True)
+            if known
+        ]
+        if gone:
+            await self._database.devices.bulk_write(gone, ordered=False)
+        return found
+
+    @reaching
+    async def suppressed(self, addresses: Sequence[Key]) -> Sequence[str | None]:
+        folded = [_folded(address) for address in addresses]
+        found = self._database.suppressions.find({"_id": ids_of(folded)})
+        reasons = {document["_id"]: str(document["reason"]) async for document in found}
+        return [reasons.get(id_of(address)) for address in folded]
+
+    @reaching
+    async def suppress(self, address: Key, reason: str, now: Millis) -> None:
+        first = {"$setOnInsert": {"reason": reason, "at": now}}
+        await self._database.suppressions.update_one({"_id": id_of(_folded(address))}, first, upsert=True)
+
+
+def _of_users(keys: Sequence[Key]) -> Document:
+    """Of these users, and perhaps of some more when several tenants are asked about at once."""
+    return {"tenant": {"$in": list({key.tenant for key in keys})}, "user": {"$in": list({key.id for key in keys})}}
+
+
+def _device_of(document: Document) -> Device:
+    return Device(
+        id=document["id"],
+        tenant=document["tenant"],
+        user=document["user"],
+        kind=document["kind"],
+        value=document["value"],
+        created_at=int(document["created_at"]),
+    )
+
+
+def _folded(address: Key) -> Key:
+    return Key(address.tenant, address.id.casefold())
