@@ -1,4 +1,4 @@
-"""The limit of the load generator: a bare asyncio server that answers 202 to whatever arrives, without looking at it."""
+"""The limit of the load generator: a bare asyncio server that answers 202 to whatever arrives, unseen."""
 
 from __future__ import annotations
 

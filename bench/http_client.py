@@ -46,7 +46,7 @@ class Connection(asyncio.Protocol):
         self._rest = b""
         self._answered(self, int(data[9:12]), time.perf_counter_ns() - self._since)
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - however it ended
         self._lost()
 
     def close(self) -> None:

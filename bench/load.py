@@ -56,14 +56,15 @@ class Plan(msgspec.Struct, kw_only=True):
 
 class Outcome(msgspec.Struct, kw_only=True):
     """
-    seconds: what was measured, without the warm-up.
+    seconds, requests: what was measured, without the warm-up. answered, cpu_s: all in all, with it; `cpu_s` is what the
+        load generator itself used.
     answers: histogram of request to answer; arrivals: of request to WebSocket.
     statuses: answers per HTTP status. lost: notifications that never arrived.
-    cpu_s: what the load generator itself used.
     """
 
     seconds: float
     requests: int
+    answered: int
     answers: list[tuple[int, int]]
     arrivals: list[tuple[int, int]] = []
     statuses: dict[int, int]
@@ -91,24 +92,28 @@ class Load:
 
     async def run(self) -> Outcome:
         pages = await self._open()
+        cpu = _cpu_s()
         work = asyncio.create_task(self._at_rate(self._plan.rate) if self._plan.rate else self._flat_out())
         await asyncio.sleep(self._plan.warmup_s)
-        self._counting, started, cpu = True, time.perf_counter(), _cpu_s()
+        self._counting, started = True, time.perf_counter()
         await asyncio.sleep(self._plan.seconds)
         self._counting, self._going = False, False
-        seconds, cpu_s = time.perf_counter() - started, _cpu_s() - cpu
+        seconds = time.perf_counter() - started
         await work
         await self._settled()
-        for one in (*self._all, *pages):
-            one.close()
+        for connection in self._all:
+            connection.close()
+        for page in pages:
+            page.close()
         return Outcome(
             seconds=seconds,
             requests=len(self._answers),
+            answered=self._number - self._plan.first - self._in_flight,
             answers=Histogram.of_ns(self._answers).to_json(),
             arrivals=Histogram.of_ns(self._arrivals).to_json(),
             statuses=dict(self._statuses),
             lost=len(self._sent),
-            cpu_s=cpu_s,
+            cpu_s=_cpu_s() - cpu,
         )
 
     async def _open(self) -> list[Page]:
@@ -182,15 +187,15 @@ class Load:
     async def _settled(self) -> None:
         """What is on its way arrives, or counts as lost."""
         until = time.perf_counter() + _AFTER_S
-        while (self._in_flight or self._waiting or self._sent) and time.perf_counter() < until:
+        while (self._in_flight or self._waiting or self._sent) and time.perf_counter() < until:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
 def _parts(plan: Plan) -> list[bytes]:
     """The request cut at `$N` and `$U`: text, kind, text, kind, text ..."""
-    whole = request("POST", plan.path, plan.key, plan.body.replace("$N", "$N0000000").replace("$U", "$U0000000").encode())
+    body = plan.body.replace("$N", "$N0000000").replace("$U", "$U0000000")
     parts: list[bytes] = []
-    for piece in whole.split(b"$"):
+    for piece in request("POST", plan.path, plan.key, body.encode()).split(b"$"):
         parts += [piece[:1], piece[_DIGITS - 1 :]] if parts else [piece]
     return parts
 

@@ -1,8 +1,8 @@
 """What a scenario is: a function that drives load at real processes and answers with measurements and figures.
 
-A measurement is one side at one setting (rate, latencies, processor time). A figure is one number that a goal speaks of,
-with its spread over the rounds. To add a scenario: write `async def run(bench) -> Result` in a module of its own and add
-a row to `SCENARIOS` in `__main__.py`.
+A measurement is one side at one setting (rate, latencies, processor time). A figure is one number that a goal speaks
+of, with its spread over the rounds. To add a scenario: write `async def run(bench) -> Result` in a module of its own
+and add a row to `SCENARIOS` in `__main__.py`.
 """
 
 from __future__ import annotations
@@ -10,23 +10,19 @@ from __future__ import annotations
 import asyncio
 import statistics
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from bench.body import BODY
 from bench.histogram import Histogram
 from bench.load import Outcome, Plan
-from bench.servers import KEY, Server
+from bench.servers import KEY, REPOSITORY, Server
 
+ACCEPTED: Final = 202
 USERS: Final = 100_000
-BODY: Final = msgspec.json.encode({
-    "to": "user-$U", "type": "transactional", "category": "order.shipped", "title": "Your order #$N has shipped",
-    "body": "It left our warehouse this morning. Track it any time.", "data": {"order_id": "$N", "items": 3},
-    "action_url": "https://shop.example/orders/$N",
-}).decode()  # fmt: skip
-"""The example of CONTRACT section 2, every request with a number of its own."""
 
 
 class Measurement(msgspec.Struct, kw_only=True):
@@ -89,22 +85,58 @@ class Bench:
         self.say = say
         self._first = 0
 
-    async def load(self, server: Server, *, connections: int, **plan: object) -> Sample:
-        """One run of the load generator against a server."""
-        fields = {"port": server.port, "key": KEY, "body": BODY, "users": USERS, "seconds": self.seconds, **plan}
-        text = msgspec.json.encode({**fields, "connections": connections, "first": self._first})
+    async def load(self, server: Server, *, connections: int, **wanted: Any) -> Sample:
+        """One run of the load generator against a server; `wanted` = further fields of `Plan`."""
+        given = {"body": BODY, "users": USERS, "seconds": self.seconds, "first": self._first, **wanted}
+        plan = Plan(port=server.port, key=KEY, connections=connections, **given)
+        self._first += 10_000_000
         before = server.cpu_s()
-        outcome = await _generate(text)
+        outcome = msgspec.json.decode(await run_module("load", given=msgspec.json.encode(plan)), type=Outcome)
         after = server.cpu_s()
-        self._first += 1_000_000
-        return Sample(outcome, {name: after[name] - before.get(name, 0.0) for name in after})
+        return Sample(outcome, {name: used - before.get(name, 0.0) for name, used in after.items()})
 
 
 class Sample:
-    """One run of one side. `cpu_s` covers the warm-up too, so it is divided by the whole time."""
+    """One run against one server: what the load generator saw, and the processor seconds per program meanwhile."""
 
     def __init__(self, outcome: Outcome, cpu_s: dict[str, float]) -> None:
         self.outcome = outcome
         self.rate = outcome.requests / outcome.seconds
-        whole_s = outcome.seconds + Plan.__struct_defaults__[Plan.__struct_fields__.index("warmup_s") - len(Plan.__struct_fields__)]
-        self.cpu_us = {name: 1e6 * used / (self.rate * whole_s) for name, used in cpu_s.items()} if self.rate else {}
+        whole = {**cpu_s, "load generator": outcome.cpu_s}
+        self.cpu_us = {name: round(1e6 * used / max(1, outcome.answered), 1) for name, used in whole.items()}
+
+
+def measured(side: str, setting: str, samples: Sequence[Sample], *, arrivals: bool = False) -> Measurement:
+    """All rounds of one side as one measurement; `arrivals` = latencies at the WebSocket instead of the answers'."""
+    histogram = Histogram()
+    for sample in samples:
+        histogram += Histogram.of_json(sample.outcome.arrivals if arrivals else sample.outcome.answers)
+    rates = [round(sample.rate, 1) for sample in samples]
+    programs = samples[0].cpu_us
+    return Measurement(
+        side=side,
+        setting=setting,
+        rate=statistics.median(rates),
+        rates=rates,
+        latency=histogram.summary_ms(),
+        histogram=histogram.to_json(),
+        cpu_us={name: statistics.median(one.cpu_us.get(name, 0.0) for one in samples) for name in programs},
+        failures=sum(n for one in samples for status, n in one.outcome.statuses.items() if status != ACCEPTED),
+    )
+
+
+def figure(name: str, values: Sequence[float], **more: Any) -> Figure:
+    """The median of the rounds, with their spread."""
+    return Figure(name=name, value=statistics.median(values), low=min(values), high=max(values), **more)
+
+
+async def run_module(name: str, *arguments: str, given: bytes = b"") -> bytes:
+    """What a module of this package, run as a process of its own, wrote. Raises RuntimeError when it fails."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", f"bench.{name}", *arguments, cwd=REPOSITORY, stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    text, _ = await process.communicate(given)
+    if process.returncode:
+        raise RuntimeError(f"bench.{name} failed")
+    return text

@@ -20,7 +20,7 @@ from typing import Any, Final
 import aiohttp
 
 KEY: Final = "hg_sk_benchmark_bootstrap_key_000000"
-_REPOSITORY: Final = Path(__file__).resolve().parent.parent
+REPOSITORY: Final = Path(__file__).resolve().parent.parent
 _START_S: Final = 30.0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
@@ -59,7 +59,8 @@ class Server:
 async def heliograph(folder: Path, **settings: Any) -> AsyncIterator[Server]:
     """`heliograph up` with the provider lab and an empty data folder, as an operator starts it."""
     port, lab_port = _free_port(1), _free_port(3)
-    command = ["-m", "heliograph", "up", "--port", str(port), "--data", str(folder), "--lab", "--lab-port", str(lab_port)]
+    command = ["-m", "heliograph", "up", "--port", str(port), "--data", str(folder), "--lab"]
+    command += ["--lab-port", str(lab_port)]
     environment = {"bootstrap_key": KEY, "log_level": "warning", "log_format": "text", **settings}
     async with _server("heliograph", command, port, environment) as server:
         yield server
@@ -85,7 +86,7 @@ async def bare_server() -> AsyncIterator[Server]:
 async def _server(name: str, command: list[str], port: int, settings: dict[str, Any]) -> AsyncIterator[Server]:
     environment = {**os.environ, **{f"HELIOGRAPH_{key.upper()}": str(value) for key, value in settings.items()}}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *command, cwd=_REPOSITORY, env=environment, stdout=asyncio.subprocess.DEVNULL,
+        sys.executable, *command, cwd=REPOSITORY, env=environment, stdout=asyncio.subprocess.DEVNULL,
         start_new_session=True,
     )  # fmt: skip
     try:

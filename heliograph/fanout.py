@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from heliograph import telemetry
 from heliograph.batching import Batcher
-from heliograph.core.errors import Overloaded
+from heliograph.core.errors import Overloaded, PresenceUnavailable, QueueUnavailable
 from heliograph.core.frames import InboxFrame, inbox_text, pack_inbox, read_all_text
 from heliograph.core.model import InboxItem, Key
 from heliograph.core.ports import Bus, Clock, PresenceCache
@@ -62,17 +62,20 @@ class InboxFanout:
 
     async def _flush(self, frames: Sequence[InboxFrame]) -> Sequence[None]:
         try:
-            by_node = await self._by_node(frames)
-        except Exception:  # whatever a backend raises: the change itself is stored, only the hint is lost
-            log.warning("inbox_not_told", action="look", frames=len(frames), exc_info=True)
-            by_node = {}
-        for node, wanted in by_node.items():
-            try:
-                for payload in pack_inbox(wanted):
-                    await self._bus.send(node, payload)
-            except Exception:
-                log.warning("inbox_not_told", action="send", node=node, frames=len(wanted), exc_info=True)
+            for node, wanted in (await self._by_node(frames)).items():
+                await self._send(node, wanted)
+        except PresenceUnavailable as error:
+            log.warning("inbox_not_told", action="look", frames=len(frames), error=repr(error))
+        except Exception:  # the change is stored and its caller must not fail: only the hint is lost
+            log.exception("bug", action="tell", frames=len(frames))
         return [None] * len(frames)
+
+    async def _send(self, node: str, frames: Sequence[InboxFrame]) -> None:
+        try:
+            for payload in pack_inbox(frames):
+                await self._bus.send(node, payload)
+        except QueueUnavailable as error:
+            log.warning("inbox_not_told", action="send", node=node, frames=len(frames), error=repr(error))
 
     async def _by_node(self, frames: Sequence[InboxFrame]) -> dict[str, list[InboxFrame]]:
         users = list(dict.fromkeys(frame.user for frame in frames))

@@ -36,6 +36,17 @@ def show(console: Console, options: Options, settings: Settings, key: str, lab: 
         "",
         f"  {curl}",
         "",
+        *_hints(settings, lab),
     ]
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _hints(settings: Settings, lab: Lab | None) -> list[str]:
+    sends_mail = settings.sendgrid_api_key.get_secret_value() or settings.smtp_url.get_secret_value()
+    if lab or sends_mail:
+        return []
+    return [
+        "No e-mail provider is configured: add --lab (make up ARGS=--lab) to see mails arrive in a local mailbox.",
+        "",
+    ]

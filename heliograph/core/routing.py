@@ -86,7 +86,8 @@ def _online(notification: Notification, facts: Facts) -> Route:
     in_app = _allowed(notification, "in_app", why)
     if in_app:
         why["in_app"] = f"chosen: the user is online on {len(facts.presence.nodes)} node(s)"
-    devices = _devices(notification, facts, why, skip_live=True)
+    # A device with a connection of its own shows the in-app frame; without one it needs the push after all.
+    devices = _devices(notification, facts, why, skip_live=in_app)
     email = None
     refusal = _no_email(notification, facts)
     if refusal:
@@ -128,7 +129,7 @@ def _finish(
         why=why,
         summary=because,
         inbox_only=inbox_only,
-        suppressed=facts.suppressed is not None,
+        suppressed=facts.suppressed is not None and _no_address(notification, facts) is None,
     )
 
 
@@ -162,12 +163,17 @@ def _address(facts: Facts) -> str | None:
 
 
 def _no_email(notification: Notification, facts: Facts) -> str | None:
+    refusal = _no_address(notification, facts)
+    if refusal is None and facts.suppressed:
+        return f"not chosen: the address is suppressed ({facts.suppressed})"
+    return refusal
+
+
+def _no_address(notification: Notification, facts: Facts) -> str | None:
     if notification.channels is not None and "email" not in notification.channels:
         return "not chosen: the sender left it out of `channels`"
     if not facts.means.email:
         return "not chosen: no e-mail provider is configured"
     if not _address(facts):
         return "not chosen: the user has no e-mail address"
-    if facts.suppressed:
-        return f"not chosen: the address is suppressed ({facts.suppressed})"
     return None

@@ -7,6 +7,7 @@ it tries twice is a request whose token Google refused, once, with a fresh one.
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,16 +54,18 @@ class Fcm:
         self._encode = msgspec.json.Encoder().encode
 
     async def send(self, message: PushMessage) -> ProviderOutcome:
-        token = await self._tokens.get()
+        """Takes as long as one post of `http` may take, whatever has to be asked twice."""
+        deadline = asyncio.get_running_loop().time() + self._http.timeout_s
+        token = await self._tokens.get(deadline=deadline)
         if not isinstance(token, AccessToken):
             return token
         body = self._encode(request_of(message, self._clock()))
-        answer = await self._post(token, body)
+        answer = await self._post(token, body, deadline)
         if isinstance(answer, Answer) and _needs_fresh_token(answer):
-            token = await self._tokens.get(refused=token)
+            token = await self._tokens.get(refused=token, deadline=deadline)
             if not isinstance(token, AccessToken):
                 return token
-            answer = await self._post(token, body)
+            answer = await self._post(token, body, deadline)
         if isinstance(answer, Failed):
             return Unavailable(f"fcm: {answer.cause}", unknown=answer.unknown)
         return outcome_of(answer, self._clock())
@@ -71,9 +74,9 @@ class Fcm:
         await self._tokens.close()
         await self._http.close()
 
-    async def _post(self, token: AccessToken, body: bytes) -> Answer | Failed:
+    async def _post(self, token: AccessToken, body: bytes, deadline: float) -> Answer | Failed:
         headers = {"Authorization": f"Bearer {token.value}", "Content-Type": "application/json"}
-        return await self._http.post(self._url, headers, body)
+        return await self._http.post(self._url, headers, body, deadline)
 
 
 def _needs_fresh_token(answer: Answer) -> bool:

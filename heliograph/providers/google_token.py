@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from heliograph.core.model import Millis
 from heliograph.core.outcomes import Misconfigured, Throttled, Unavailable
 from heliograph.core.ports import Clock
-from heliograph.providers.http import Answer, Failed, Http
+from heliograph.providers.http import SILENT, Answer, Failed, Http
 from heliograph.providers.waiting import retry_after_s
 
 SCOPE: Final = "https://www.googleapis.com/auth/firebase.messaging"
@@ -86,10 +86,11 @@ class GoogleTokens:
         self._renew_at: Millis = 0
         self._flight: asyncio.Task[AccessToken | Refused] | None = None
 
-    async def get(self, refused: AccessToken | None = None) -> AccessToken | Refused:
+    async def get(self, refused: AccessToken | None = None, deadline: float | None = None) -> AccessToken | Refused:
         """A token, or why there is none.
 
         Args:
+            deadline: on the loop's clock; who waits longer gets none, while the renewal goes on for the others.
             refused: a token that Google didn't accept, so that it isn't answered again.
         """
         if refused is not None and refused is self._current:
@@ -97,7 +98,7 @@ class GoogleTokens:
         now = self._clock()
         if self._current is not None and now < min(self._renew_at, self._current.expires_at):
             return self._current
-        renewed = await self._renew()
+        renewed = await self._renew(deadline)
         if isinstance(renewed, AccessToken):
             return renewed
         current = self._current
@@ -109,13 +110,16 @@ class GoogleTokens:
             flight.cancel()
             await asyncio.gather(flight, return_exceptions=True)
 
-    async def _renew(self) -> AccessToken | Refused:
+    async def _renew(self, deadline: float | None) -> AccessToken | Refused:
         """Joins the renewal under way, or begins one. Whoever gives up waiting doesn't end it for the others."""
         if self._flight is None:
             self._flight = asyncio.create_task(self._fetch(), name="google-token")
             self._flight.add_done_callback(self._landed)
         flight = self._flight
-        await asyncio.wait([flight])
+        left_s = None if deadline is None else max(deadline - asyncio.get_running_loop().time(), 0)
+        await asyncio.wait([flight], timeout=left_s)
+        if not flight.done():
+            return Unavailable(f"fcm token: {SILENT.cause}")
         return Unavailable("fcm token: closed") if flight.cancelled() else flight.result()
 
     def _landed(self, flight: asyncio.Task[AccessToken | Refused]) -> None:

@@ -50,40 +50,48 @@ class Http:
     Several providers may share one; each closes what it was given, and closing twice is harmless.
 
     Args:
-        timeout_s: for one whole request; waiting for a turn may take as long again, so a post takes twice that at most.
+        timeout_s: for one whole post, waiting for a turn included.
         connections: at most so many requests at a time; more wait for their turn.
     """
 
     def __init__(self, *, timeout_s: float = TIMEOUT_S, connections: int = CONNECTIONS) -> None:
-        self._timeout_s = timeout_s
-        # The pool's size is kept by turns: waiting in aiohttp's connector would eat the request's own time.
+        self.timeout_s = timeout_s
+        # The pool's size is kept by turns: in aiohttp's connector, waiting would look like not getting a connection.
         self._turns = asyncio.Semaphore(connections)
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer | Failed:
-        """Sends one request and waits for its answer."""
-        if not await self._turn():
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, deadline: float | None = None
+    ) -> Answer | Failed:
+        """Sends one request and waits for its answer, until `deadline` (of the loop's clock) or for `timeout_s`."""
+        now = asyncio.get_running_loop().time
+        until = now() + self.timeout_s if deadline is None else deadline
+        if not await self._turn(until):
             return CROWDED
         try:
-            return CLOSED if self._closed else await self._try(url, headers, body)
+            left_s = until - now()
+            if self._closed or left_s <= 0:
+                return CLOSED if self._closed else CROWDED
+            return await self._try(url, headers, body, left_s)
         finally:
             self._turns.release()
 
-    async def _turn(self) -> bool:
+    async def _turn(self, until: float) -> bool:
         if not self._turns.locked():
             return await self._turns.acquire()
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout_at(until):
                 return await self._turns.acquire()
         except TimeoutError:
             return False
 
-    async def _try(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer | Failed:
+    async def _try(self, url: str, headers: Mapping[str, str], body: bytes, left_s: float) -> Answer | Failed:
         if self._session is None:
-            self._session = self._open()
+            self._session = _open()
+        timeout = aiohttp.ClientTimeout(total=left_s, connect=left_s * _CONNECT_SHARE)
         try:
-            return await _exchange(self._session, url, headers, body)
+            return await _exchange(self._session, url, headers, body, timeout)
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             return NO_URL
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
@@ -99,20 +107,25 @@ class Http:
         if self._session is not None:
             await self._session.close()
 
-    def _open(self) -> aiohttp.ClientSession:
-        """Opened late, because a session belongs to the running loop."""
-        timeout = aiohttp.ClientTimeout(total=self._timeout_s, connect=self._timeout_s * _CONNECT_SHARE)
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
-            timeout=timeout,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": "Heliograph"},
-            trust_env=False,
-        )
+
+def _open() -> aiohttp.ClientSession:
+    """Opened late, because a session belongs to the running loop."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": "Heliograph"},
+        trust_env=False,
+    )
 
 
-async def _exchange(session: aiohttp.ClientSession, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-    async with session.post(url, headers=headers, data=body, allow_redirects=False) as response:
+async def _exchange(
+    session: aiohttp.ClientSession,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    timeout: aiohttp.ClientTimeout,
+) -> Answer:
+    async with session.post(url, headers=headers, data=body, allow_redirects=False, timeout=timeout) as response:
         try:
             content = await response.read()
         except (aiohttp.ClientError, TimeoutError):

@@ -46,8 +46,7 @@ class Smtp:
     Args:
         url: see `parse_relay`.
         sender: `Name <addr>` or `addr`; also the envelope's sender.
-        timeout_s: for one mail from connecting to the answer to its final dot; waiting for a free connection may take
-            as long again.
+        timeout_s: for one mail, from waiting for a free connection to the answer to its final dot.
         connections: at most so many at a time; they are opened as needed and kept.
         idle_check_s: a connection unused for longer is asked with NOOP before it is used.
 
@@ -86,10 +85,11 @@ class Smtp:
             return Rejected(f"smtp: {flaw}")
         message_id = self._message_id(mail)
         message = message_bytes(mail, self._sender, message_id, self._clock())
-        if not await self._turn():
+        deadline = asyncio.get_running_loop().time() + self._timeout_s
+        if not await self._turn(deadline):
             return Unavailable("smtp: no free connection in time")
         try:
-            result = await self._deliver(Parcel(self._sender.addr_spec, mail.to, message))
+            result = await self._deliver(Parcel(self._sender.addr_spec, mail.to, message), deadline)
         finally:
             self._turns.release()
         match result:
@@ -117,21 +117,21 @@ class Smtp:
             return make_msgid(domain=self._sender.domain)
         return f"<{mail.args['hg_id']}.{mail.args.get('hg_gen', '0')}@{self._sender.domain}>"
 
-    async def _turn(self) -> bool:
+    async def _turn(self, deadline: float) -> bool:
         if not self._turns.locked():
             return await self._turns.acquire()
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout_at(deadline):
                 return await self._turns.acquire()
         except TimeoutError:
             return False
 
-    async def _deliver(self, parcel: Parcel) -> Trouble:
+    async def _deliver(self, parcel: Parcel, deadline: float) -> Trouble:
         """One mail within the deadline."""
         if self._closed:
             return Broken("closed")
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout_at(deadline):
                 while True:
                     kept = await self._kept()
                     result = await self._hand_in(kept or Session(self._relay, self._local_hostname), parcel)

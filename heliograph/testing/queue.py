@@ -20,6 +20,8 @@ from heliograph.core.model import Level, Millis
 from heliograph.core.ports import Clock, LaneState, Pulled
 
 _LOOK_AGAIN_S: Final = 0.005
+_WORN: Final = 3
+"""What is given back after so many deliveries counts as new: many deliveries shall mean workers that died of it."""
 
 
 class _Message:
@@ -104,7 +106,7 @@ class MemoryQueue:
 
     async def close(self) -> None:
         """Gives back what nobody settled."""
-        self._release(self.broker.held_by(self))
+        self._give_back(self.broker.held_by(self))
 
     async def crash(self) -> None:
         """Ends without a word, as a killed process does."""
@@ -131,7 +133,7 @@ class MemoryQueue:
             self.broker.remove(message)
 
     async def give_back(self, pulled: Sequence[Pulled]) -> None:
-        self._release(_messages(pulled))
+        self._give_back(_messages(pulled))
 
     async def lanes(self) -> Mapping[tuple[str, Level], LaneState]:
         self._reach()
@@ -162,6 +164,11 @@ class MemoryQueue:
         message.holder = self
         message.deliveries += 1
         return Pulled(message.read(), message.level, message.deliveries > 1, message.deliveries, message)
+
+    def _give_back(self, messages: Sequence[_Message]) -> None:
+        for message in messages:
+            message.deliveries %= _WORN
+        self._release(messages)
 
     def _release(self, messages: Iterable[_Message]) -> None:
         for message in messages:

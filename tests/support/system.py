@@ -225,10 +225,10 @@ class Heliograph:
         for entry in Path("/proc").iterdir():
             try:
                 state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
-                words = (entry / "cmdline").read_text().split("\0")
+                words = [(entry / "comm").read_text().strip(), *(entry / "cmdline").read_text().split("\0")]
             except (OSError, ValueError):
                 continue
-            if int(parent) == self.process.pid and state != "Z" and any(Path(w).name == name for w in words[:3]):
+            if int(parent) == self.process.pid and state != "Z" and any(Path(w).name == name for w in words[:4]):
                 return int(entry.name)
         raise AssertionError(f"no child named {name}")
 

@@ -26,7 +26,7 @@ for i = 1, #KEYS / 4 do
   local presence = KEYS[4 * i - 3]
   redis.call('ZREMRANGEBYSCORE', presence, '-inf', ARGV[1])
   redis.call('ZADD', presence, ends, ARGV[3 + i])
-  redis.call('PEXPIRE', presence, ARGV[2])
+  if redis.call('PTTL', presence) < tonumber(ARGV[2]) then redis.call('PEXPIRE', presence, ARGV[2]) end
   for k = 4 * i - 2, 4 * i do redis.call('PEXPIRE', KEYS[k], ARGV[3]) end
 end
 """)

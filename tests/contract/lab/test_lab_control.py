@@ -38,7 +38,12 @@ async def messages(api: httpx.AsyncClient, **query: str) -> list[dict[str, Any]]
 def next_record(lab: Lab) -> asyncio.Future[Received]:
     """Resolves with the next thing the journal records."""
     arrived: asyncio.Future[Received] = asyncio.get_running_loop().create_future()
-    lab.inbox.on_received.append(lambda record: arrived.done() or arrived.set_result(record))  # type: ignore[arg-type]
+
+    def note(record: Received) -> None:
+        if not arrived.done():
+            arrived.set_result(record)
+
+    lab.inbox.on_received.append(note)
     return arrived
 
 

@@ -24,7 +24,8 @@ def wall() -> Millis:
 class Queues(Protocol):
     """Opens queues on one and the same server, and does to it what the world does."""
 
-    async def open(self) -> Queue: ...
+    async def open(self, ack_wait_s: float = ACK_WAIT_S) -> Queue:
+        """`ack_wait_s`: after so long without a word from it, what it has in hand is delivered again."""
 
     async def crash(self, queue: Any) -> None:
         """That client dies without a word."""
@@ -49,8 +50,8 @@ class JetStreamQueues:
         await self.wipe()
         return self
 
-    async def open(self) -> Queue:
-        queue = JetStreamQueue(self._url, wall, ack_wait_s=ACK_WAIT_S)
+    async def open(self, ack_wait_s: float = ACK_WAIT_S) -> Queue:
+        queue = JetStreamQueue(self._url, wall, ack_wait_s=ack_wait_s)
         await queue.connect()
         self._open.append(queue)
         return queue
@@ -81,7 +82,7 @@ class MemoryQueues:
     def __init__(self) -> None:
         self._broker = MemoryBroker()
 
-    async def open(self) -> Queue:
+    async def open(self, ack_wait_s: float = ACK_WAIT_S) -> Queue:
         return MemoryQueue(wall, self._broker)
 
     async def crash(self, queue: Any) -> None:

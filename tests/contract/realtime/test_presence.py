@@ -62,6 +62,13 @@ async def test_one_nodes_lease_ends_and_the_others_stay(world: World) -> None:
     await world.presence.renew([PresenceLease(user, "short")], NOW, 1_000)
     await world.presence.renew([PresenceLease(user, "long")], NOW, TTL)
     assert (await world.presence.look([user], NOW + 1_000))[0].nodes == {"long"}
+    await world.presence.renew([PresenceLease(user, "very short")], NOW, 1)
+
+    async def ended() -> bool:  # long enough for a lease of 1 ms to end by the server's own clock too
+        return (await world.presence.look([user], NOW + 1))[0].nodes == {"short", "long"}
+
+    for _ in range(20):
+        assert await ended()
 
 
 async def test_many_at_once(world: World) -> None:

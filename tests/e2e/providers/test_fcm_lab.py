@@ -164,7 +164,8 @@ async def test_no_token_no_push(lab: Lab, provider: Fcm, fault: Fault, expected:
     assert msgspec.structs.replace(outcome, cause=expected.cause) == expected
     assert lab.inbox.select(provider="fcm", refused_too=True) == []
     lab.set_fault("oauth2", Fault())
-    assert isinstance(await provider.send(PUSH), Delivered)
+    outcomes = [await provider.send(PUSH) for _ in range(2)]  # the first may still join the renewal that hung
+    assert isinstance(outcomes[-1], Delivered)
 
 
 async def test_a_wrong_project_makes_pushes_wait(lab: Lab) -> None:

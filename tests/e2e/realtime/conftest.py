@@ -131,7 +131,7 @@ class Node:
         await asyncio.wait_for(self._serving, 10)
 
     def open(self, **more: Any) -> connect:
-        return connect(self.url, max_size=None, compression=None, **more)
+        return connect(self.url, **{"max_size": None, "compression": None, "max_queue": None, **more})
 
     @contextlib.asynccontextmanager
     async def tab(self, user: str = "anna", since: Any = None, **more: Any) -> AsyncIterator[Tab]:

@@ -98,11 +98,11 @@ async def test_reconnecting_in_the_middle_of_a_burst(cluster: Cluster, node: Nod
 
         async def come_and_go() -> None:
             nonlocal position
-            while not seen or seen[-1] < 300:
+            while not seen or seen[-1] < 120:
                 async with node.tab(since=position) as tab:
                     frames = [
                         *tab.before,
-                        *[await tab.frame() for _ in range(min(7, 300 - len(seen) - len(tab.before)))],
+                        *[await tab.frame() for _ in range(min(7, 120 - len(seen) - len(tab.before)))],
                     ]
                     if position is not None:
                         assert tab.connected["recovered"]
@@ -112,10 +112,10 @@ async def test_reconnecting_in_the_middle_of_a_burst(cluster: Cluster, node: Nod
         async with node.tab() as first:  # opens the stream, so that the count begins at 1
             position = {"epoch": first.connected["epoch"], "offset": 0}
         reading = asyncio.create_task(come_and_go())
-        for _ in range(100):
+        for _ in range(40):
             await cluster.notify("anna", "anna", "anna")
         await asyncio.wait_for(reading, 30)
-        assert seen == list(range(1, 301))
+        assert seen == list(range(1, 121))
 
 
 async def test_a_lost_bus_message_is_filled_in(cluster: Cluster, node: Node) -> None:
@@ -126,7 +126,7 @@ async def test_a_lost_bus_message_is_filled_in(cluster: Cluster, node: Node) -> 
         async def lossy(to: str, payload: bytes) -> None:
             return None
 
-        cluster.bus.send = lossy  # type: ignore[method-assign]
+        cluster.bus.send = lossy  # type: ignore[method-assign,assignment]
         await cluster.notify("anna", "anna")
         cluster.bus.send = working  # type: ignore[method-assign]
         await cluster.notify("anna")
@@ -181,6 +181,7 @@ async def test_a_slow_consumer_that_never_reads_is_cut(cluster: Cluster) -> None
             return node.realtime.counters.connections == 0
 
         await eventually(cut)
+        connection.transport.abort()
 
 
 async def test_drain(cluster: Cluster) -> None:
@@ -268,7 +269,7 @@ async def test_the_store_goes_away(cluster: Cluster, node: Node) -> None:
         await cluster.delivered(notification_id)
 
 
-async def test_a_thousand_clients(cluster: Cluster, node: Node) -> None:
+async def test_many_clients(cluster: Cluster, node: Node) -> None:
     """Every one of many gets its own notification, and only its own."""
     async with AsyncExitStack() as stack:
         tabs = {}

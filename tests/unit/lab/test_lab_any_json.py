@@ -19,7 +19,25 @@ from heliograph.lab.oauth import AccessTokens
 from heliograph.lab.sendgrid import DIALECT as SENDGRID_DIALECT
 from heliograph.lab.sendgrid import SendGrid
 
-ODD = [None, 0, -1, 1.5, True, 10**30, "", "x", "\u0000", "é" * 10, [], [None], ["x"], [{}], [[1]], {}, {"a": 1}]
+ODD: list[Any] = [
+    None,
+    0,
+    -1,
+    1.5,
+    True,
+    10**30,
+    "",
+    "x",
+    "\u0000",
+    "é" * 10,
+    [],
+    [None],
+    ["x"],
+    [{}],
+    [[1]],
+    {},
+    {"a": 1},
+]
 
 MAIL: dict[str, Any] = {
     "personalizations": [

@@ -60,7 +60,7 @@ def test_error_modes_without_status_use_the_providers_usual_one(mode: str) -> No
 
 def test_each_mode_has_its_verdict() -> None:
     """down drops, hang hangs, error fails, ok passes."""
-    kinds = {mode: state(Fault(mode=mode)).judge(0.0).kind for mode in ("ok", "down", "hang", "error")}  # type: ignore[arg-type]
+    kinds = {mode: state(Fault(mode=mode)).judge(0.0).kind for mode in ("ok", "down", "hang", "error")}
     assert kinds == {"ok": "pass", "down": "drop", "hang": "hang", "error": "fail"}
     assert state(Fault(mode="error", status=418)).judge(0.0).status == 418
 

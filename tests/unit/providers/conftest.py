@@ -30,8 +30,11 @@ class ScriptedHttp:
         self.requests: list[Request] = []
         self.answers: list[Answer | Failed] = []
         self.closed = False
+        self.timeout_s = 10.0
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer | Failed:
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, deadline: float | None = None
+    ) -> Answer | Failed:
         self.requests.append(Request(url, headers, body))
         return self.answers.pop(0)
 

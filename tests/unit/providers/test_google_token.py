@@ -137,7 +137,9 @@ class GatedHttp:
         self.asked = asyncio.Event()
         self.count = 0
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer | Failed:
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, deadline: float | None = None
+    ) -> Answer | Failed:
         self.count += 1
         self.asked.set()
         await self.gate.wait()
@@ -166,6 +168,17 @@ async def test_who_gives_up_doesnt_end_it_for_the_others(account: dict[str, str]
         await first
     http.gate.set()
     assert value_of(await second) == "t1"
+
+
+async def test_who_waits_too_long_gets_none(account: dict[str, str], answer: Any, now: Now) -> None:
+    """A deadline ends the waiting, not the renewal: the next push finds its token."""
+    http = GatedHttp(granted(answer, "t1"))
+    tokens = GoogleTokens(load_account(account), http, now)  # type: ignore[arg-type]
+    soon = asyncio.get_running_loop().time() + 0.05
+    assert await tokens.get(deadline=soon) == Unavailable("fcm token: no answer in time")
+    http.gate.set()
+    assert value_of(await tokens.get()) == "t1"
+    assert http.count == 1
 
 
 async def test_closing_ends_the_renewal_and_tells_who_waits(account: dict[str, str], answer: Any, now: Now) -> None:

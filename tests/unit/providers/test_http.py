@@ -227,6 +227,17 @@ async def test_a_turn_that_doesnt_come_in_time_sent_nothing() -> None:
     await http.close()
 
 
+async def test_a_deadline_replaces_the_usual_time() -> None:
+    """A caller with less time left gets its answer by then; with none left, nothing is sent."""
+    http = Http(timeout_s=60)
+    async with serving(hang) as peer:
+        now = asyncio.get_running_loop().time()
+        assert await http.post(peer.url, {}, b"x", deadline=now + 0.1) == SILENT
+        assert await http.post(peer.url, {}, b"x", deadline=now) == CROWDED
+        assert len(peer.requests) == 1
+    await http.close()
+
+
 async def test_closing_leaves_no_connection_and_refuses_more() -> None:
     """After close every socket is gone, what was under way has failed, and closing again is harmless."""
     http = Http(timeout_s=5)

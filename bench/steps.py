@@ -1,0 +1,123 @@
+"""The limit of `realtime`: every step a notification must take, each measured alone, without anything around it.
+
+`python -m bench.steps RATE SECONDS` is a process of its own, with servers and a database of its own. Writes a JSON
+object to its standard output: nanoseconds of every step at RATE a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import uvloop
+
+from bench.body import BODY
+from heliograph.backends.bus import NatsBus
+from heliograph.backends.jetstream import JetStreamQueue
+from heliograph.backends.redis import RedisPresence
+from heliograph.backends.servers import NatsServer, ValkeyServer
+from heliograph.backends.sqlite import SqliteStore
+from heliograph.core import sending
+from heliograph.core.lanes import INGEST, IngestItem
+from heliograph.core.model import Key
+from heliograph.core.ports import Submission
+from heliograph.telemetry import configure_logging
+
+COMMIT: Final = "one durable commit"
+HOP: Final = "queue: publish to pull"
+LOOK: Final = "cache: one round trip"
+BUS: Final = "bus: one hop"
+PATH: Final = {COMMIT: 2, HOP: 2, LOOK: 2, BUS: 1}
+"""How often a notification on its way from its 202 to an open page must take each step: the router looks into the
+cache, commits its decision and hands over, the in-app worker commits the attempt, appends to the user's stream and
+tells the node. (The accept's own commit is part of the 202.)"""
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _submission() -> Submission:
+    request = sending.read(BODY.replace("$N", "1").replace("$U", "1").encode())
+    return sending.submission(request, "default", _now(), "")
+
+
+class Steps:
+    """The parts, each connected to a server of its own."""
+
+    def __init__(self, store: SqliteStore, queue: JetStreamQueue, presence: RedisPresence) -> None:
+        self._store = store
+        self._queue = queue
+        self._presence = presence
+        self._bus = NatsBus(queue.link)
+        self._heard = asyncio.Event()
+
+    async def listen(self) -> None:
+        await self._bus.subscribe("here", self._hear)
+
+    async def _hear(self, payload: bytes) -> None:  # noqa: ARG002 - that it came is enough
+        self._heard.set()
+
+    async def commit(self) -> None:
+        await self._store.accept([_submission()])
+
+    async def hop(self) -> None:
+        notification = _submission().notification
+        assert notification
+        pulling = asyncio.ensure_future(self._queue.pull(INGEST, 1))
+        await self._queue.publish(INGEST, [IngestItem(notification)])
+        await self._queue.settle(await pulling)
+
+    async def look(self) -> None:
+        await self._presence.look([Key("default", "user-1")], _now())
+
+    async def bus(self) -> None:
+        self._heard.clear()
+        await self._bus.send("here", b"x" * 500)
+        await self._heard.wait()
+
+
+async def _paced(step: Callable[[], Awaitable[None]], rate: float, seconds: float) -> list[int]:
+    took: list[int] = []
+    ends = time.perf_counter() + seconds
+    due = time.perf_counter()
+    while due < ends:
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        due += 1 / rate
+        started = time.perf_counter_ns()
+        await step()
+        took.append(time.perf_counter_ns() - started)
+    return took
+
+
+async def _run(rate: float, seconds: float) -> dict[str, Any]:
+    async with AsyncExitStack() as undo:
+        folder = Path(undo.enter_context(tempfile.TemporaryDirectory()))
+        nats, valkey = NatsServer(folder), ValkeyServer(folder)
+        undo.push_async_callback(nats.stop)
+        undo.push_async_callback(valkey.stop)
+        nats_url, redis_url = await asyncio.gather(nats.start(), valkey.start())
+        store = SqliteStore(folder / "heliograph.db")
+        await store.open()
+        undo.push_async_callback(store.close_store)
+        queue = JetStreamQueue(nats_url, _now)
+        await queue.connect()
+        undo.push_async_callback(queue.close)
+        presence = RedisPresence(redis_url)
+        undo.push_async_callback(presence.close)
+        steps = Steps(store, queue, presence)
+        await steps.listen()
+        each = {COMMIT: steps.commit, HOP: steps.hop, LOOK: steps.look, BUS: steps.bus}
+        return {name: await _paced(step, rate, seconds) for name, step in each.items()}
+
+
+if __name__ == "__main__":
+    configure_logging("warning", "text")
+    sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(_run(float(sys.argv[1]), float(sys.argv[2])))))

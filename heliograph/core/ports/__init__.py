@@ -1,0 +1,69 @@
+"""What the roles need from the outside world: one Protocol per port.
+
+Each has one implementation in `backends/` or `providers/` (two for the store) and one in-memory twin in
+`heliograph/testing/`; one contract suite in `tests/contract/` runs against all of them. Every method that takes a
+sequence answers with one of the same length and order, and costs the backend a constant number of commands.
+"""
+
+from __future__ import annotations
+
+from heliograph.core.ports.dead_letters import DeadGroup, DeadLetter, DeadLetterStore
+from heliograph.core.ports.inbox import InboxQuery, InboxStore
+from heliograph.core.ports.people import AccessStore, ApiKey, UserStore
+from heliograph.core.ports.providers import Clock, MailProvider, PushProvider
+from heliograph.core.ports.queue import LaneState, Pulled, Queue
+from heliograph.core.ports.realtime import (
+    Appended,
+    Bus,
+    Position,
+    PresenceCache,
+    PresenceLease,
+    RateLimiter,
+    Receive,
+    StreamEntry,
+    UserStreams,
+)
+from heliograph.core.ports.sending import (
+    Accepted,
+    Begun,
+    CancelResult,
+    Idempotency,
+    Mismatch,
+    NotificationStore,
+    Submission,
+)
+from heliograph.core.ports.store import Store
+
+__all__ = [
+    "Accepted",
+    "AccessStore",
+    "ApiKey",
+    "Appended",
+    "Begun",
+    "Bus",
+    "CancelResult",
+    "Clock",
+    "DeadGroup",
+    "DeadLetter",
+    "DeadLetterStore",
+    "Idempotency",
+    "InboxQuery",
+    "InboxStore",
+    "LaneState",
+    "MailProvider",
+    "Mismatch",
+    "NotificationStore",
+    "Position",
+    "PresenceCache",
+    "PresenceLease",
+    "Pulled",
+    "PushProvider",
+    "Queue",
+    "RateLimiter",
+    "Receive",
+    "Store",
+    "StreamEntry",
+    "Submission",
+    "UserStore",
+    "UserStreams",
+]

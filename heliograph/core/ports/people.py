@@ -1,0 +1,61 @@
+"""Store: users, devices, suppressions, server keys, settings of the installation and leases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from heliograph.core.model import Device, Key, Millis, Recipient, User
+
+
+class UserStore(Protocol):
+    async def put_user(self, user: User) -> User:
+        """Replaces the user's fields."""
+
+    async def user(self, key: Key) -> User | None: ...
+
+    async def recipients(self, keys: Sequence[Key]) -> Sequence[Recipient]:
+        """Users with their devices; unknown users as `Recipient(None)`."""
+
+    async def erase_user(self, key: Key) -> bool:
+        """Deletes the user, devices, notifications, events and dead letters. False = nothing was known."""
+
+    async def add_device(self, device: Device) -> Device:
+        """Registers a device. A (kind, value) belongs to one user of a tenant at a time: registering it again
+        refreshes its time, or moves it; the stored device (with its first id) is returned."""
+
+    async def devices(self, user: Key) -> Sequence[Device]: ...
+
+    async def remove_devices(self, user_devices: Sequence[tuple[Key, str]]) -> Sequence[bool]:
+        """Removes (user, device id) pairs; False where there was none."""
+
+    async def suppressed(self, addresses: Sequence[Key]) -> Sequence[str | None]:
+        """Per (tenant, address): the reason it must not be written to, or None. Case-insensitive."""
+
+    async def suppress(self, address: Key, reason: str, now: Millis) -> None: ...
+
+
+class ApiKey(msgspec.Struct, frozen=True):
+    """A server key. Only its SHA-256 is stored; `prefix` is what a person may see of it."""
+
+    digest: str
+    tenant: str
+    prefix: str
+    created_at: Millis
+
+
+class AccessStore(Protocol):
+    async def add_key(self, key: ApiKey) -> None: ...
+
+    async def api_key(self, digest: str) -> ApiKey | None: ...
+
+    async def keep(self, name: str, value: str) -> str:
+        """Stores a setting of the installation unless there is one; returns the one that stands."""
+
+    async def replace(self, name: str, value: str) -> None:
+        """Stores a setting of the installation, whatever stood there."""
+
+    async def lease(self, name: str, holder: str, now: Millis, until: Millis) -> bool:
+        """Takes or renews a lease that nobody else holds at `now`."""

@@ -1,0 +1,20 @@
+"""The whole store: what a backend implements."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from heliograph.core.ports.dead_letters import DeadLetterStore
+from heliograph.core.ports.inbox import InboxStore
+from heliograph.core.ports.people import AccessStore, UserStore
+from heliograph.core.ports.sending import NotificationStore
+
+
+class Store(NotificationStore, InboxStore, UserStore, AccessStore, DeadLetterStore, Protocol):
+    async def open(self) -> None:
+        """Connects and creates what is missing (tables, indexes). Raises `StoreUnavailable`."""
+
+    async def ping(self) -> None:
+        """Raises `StoreUnavailable` unless the store answers and can write."""
+
+    async def close_store(self) -> None: ...
