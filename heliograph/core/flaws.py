@@ -16,6 +16,7 @@ from msgspec.structs import FieldInfo, fields
 from heliograph.core.errors import Flaw
 
 _AT: Final = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
+_FIELD: Final = re.compile(r"Object (contains unknown|missing required) field `([^`]*)`")
 _MOST: Final = 100
 MAX_DEPTH: Final = 32
 _INT64: Final = 2**63
@@ -34,29 +35,27 @@ def find_flaws(value: Any, shape: type[Struct], otherwise: str) -> tuple[Flaw, .
 def flaw_of(message: str) -> Flaw:
     """msgspec's message as a path and a sentence."""
     where = _AT.search(message)
-    path = where.group(1).removeprefix(".") if where else ""
-    return Flaw(path, _AT.sub("", message))
+    path = where.group(1) if where else ""
+    sentence = _AT.sub("", message)
+    if named := _FIELD.fullmatch(sentence):
+        path, sentence = f"{path}.{named[2]}", "unknown field" if named[1] == "contains unknown" else "is missing"
+    return Flaw(path.removeprefix("."), sentence)
 
 
-def data_flaw(data: object) -> str | None:
+def data_flaw(data: dict[str, object]) -> str | None:
     """Why a caller's free-form JSON can't be kept and handed on by every box; None = it can.
 
     msgpack and BSON carry integers of 64 bits, and every decoder on the way has its own limit of nesting: what would
     fail there would fail again and again, after it was accepted.
     """
-    level: list[object] = [data]
-    for _ in range(MAX_DEPTH + 1):
-        inner: list[object] = []
-        for value in level:
-            if isinstance(value, dict):
-                inner.extend(value.values())
-            elif isinstance(value, list):
-                inner.extend(value)
-            elif isinstance(value, int) and not -_INT64 <= value < _INT64:
-                return "has an integer of more than 64 bits"
-        if not inner:
+    level: list[dict[str, object] | list[object]] = [data]
+    for _ in range(MAX_DEPTH):
+        inner = [value for one in level for value in (one.values() if isinstance(one, dict) else one)]
+        if any(isinstance(value, int) and not -_INT64 <= value < _INT64 for value in inner):
+            return "has an integer of more than 64 bits"
+        level = [value for value in inner if isinstance(value, dict | list)]
+        if not level:
             return None
-        level = inner
     return f"is nested more than {MAX_DEPTH} levels deep"
 
 

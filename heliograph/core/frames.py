@@ -89,6 +89,14 @@ def _groups(sized: Iterable[tuple[Frame, int]]) -> list[tuple[Frame, ...]]:
 
 # --- to the client ----------------------------------------------------------------------------------------------------
 
+BAD_FRAME: Final = 4400
+UNAUTHORIZED: Final = 4401
+TOO_SLOW: Final = 4408
+TOO_MANY: Final = 4429
+BUG: Final = 1011
+RESTART: Final = 1012
+"""Close codes; 1009 (frame over 16 KiB) and 1002 (not RFC 6455) are the WebSocket library's to send."""
+
 
 def notification_frame(offset: int, payload: bytes) -> bytes:
     """`{"t":"notification","offset":…,"notification":<payload>}`; `payload` = the inbox item as JSON text."""

@@ -105,13 +105,6 @@ class NatsLink:
                 await self._client.close()
         self._fail_calls("the connection was closed")
 
-    async def abandon(self) -> None:
-        """Drops the connection as a dying process would: nothing is said to the server any more."""
-        self._closing = True
-        self._wanted.clear()
-        self._client._pending.clear()  # what a killed process hadn't sent is never sent
-        await self._client._close(Client.CLOSED, False)
-
     async def send(self, subject: str, payload: bytes, reply: str = "") -> None:
         """Fire and forget; kept in a buffer while the server is away. Raises `QueueUnavailable` when that is full."""
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from heliograph.backends.mongo.connection import Connected, reaching
@@ -25,11 +24,10 @@ class Access(Connected):
 
     @reaching
     async def keep(self, name: str, value: str) -> str:
-        kept = await self._database.settings.find_one_and_update(
-            {"_id": name}, {"$setOnInsert": {"value": value}}, upsert=True, return_document=ReturnDocument.AFTER
-        )
-        assert kept  # it was inserted if it wasn't there
-        return str(kept["value"])
+        unless_there = {"$setOnInsert": {"value": value}}
+        await self._database.settings.update_one({"_id": name}, unless_there, upsert=True)
+        kept = await self._database.settings.find_one({"_id": name})
+        return str(kept["value"]) if kept else value
 
     @reaching
     async def replace(self, name: str, value: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from msgspec.structs import replace
-from pymongo import DeleteOne, ReturnDocument
+from pymongo import DeleteOne
 
 from heliograph.backends.mongo.connection import Connected, Document, reaching
 from heliograph.backends.mongo.documents import id_of, ids_of, user_fields, user_of
@@ -55,17 +55,14 @@ class People(Connected):
 
     @reaching
     async def add_device(self, device: Device) -> Device:
-        stored = await self._database.devices.find_one_and_update(
-            {"_id": f"{device.tenant}/{device.kind}/{device.value}"},
-            {
-                "$set": {"user": device.user, "created_at": device.created_at},
-                "$setOnInsert": {name: getattr(device, name) for name in ("id", "tenant", "kind", "value")},
-            },
-            upsert=True,
-            return_document=ReturnDocument.AFTER,
-        )
-        assert stored  # it was inserted if it wasn't there
-        return replace(device, id=stored["id"])
+        one = {"_id": f"{device.tenant}/{device.kind}/{device.value}"}
+        change = {
+            "$set": {"user": device.user, "created_at": device.created_at},
+            "$setOnInsert": {name: getattr(device, name) for name in ("id", "tenant", "kind", "value")},
+        }
+        await self._database.devices.update_one(one, change, upsert=True)
+        stored = await self._database.devices.find_one(one, {"id": 1})
+        return replace(device, id=stored["id"]) if stored else device
 
     @reaching
     async def devices(self, user: Key) -> Sequence[Device]:

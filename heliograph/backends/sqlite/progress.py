@@ -53,7 +53,7 @@ CLOSE: Final = """
 """
 RECHECK: Final = """
     UPDATE notifications SET check_at = ?1 WHERE seq IN (
-        SELECT seq FROM notifications WHERE level IN (0, 1, 2) AND open > 0 AND check_at > ?1 LIMIT 5000
+        SELECT seq FROM notifications WHERE level IN (0, 1, 2) AND open > 0 AND check_at > ?1 LIMIT 1000
     )
 """
 RECHECK_BATCHES: Final = """

@@ -16,19 +16,12 @@ from typing import Final
 import msgspec
 
 from heliograph.core.errors import Problem
-from heliograph.core.frames import notification_frame
+from heliograph.core.frames import BAD_FRAME, RESTART, TOO_MANY, TOO_SLOW, UNAUTHORIZED, notification_frame
 from heliograph.core.model import Key, Millis
 from heliograph.core.ports import Position, StreamEntry
 from heliograph.core.wire import encode
 from heliograph.roles.realtime.incoming import Ack, Connect, Mark, Ping, parse
 from heliograph.roles.realtime.services import Link, Services
-
-BAD_FRAME: Final = 4400
-UNAUTHORIZED: Final = 4401
-TOO_SLOW: Final = 4408
-TOO_MANY: Final = 4429
-RESTART: Final = 1012
-BUG: Final = 1011
 
 PING: Final = b'{"t":"ping"}'
 PONG: Final = b'{"t":"pong"}'
@@ -133,9 +126,9 @@ class Connection:
             self.close(TOO_MANY, "too many connections of this user")
 
     def _ack(self, offset: int) -> None:
-        unacked, reached = self._unacked, min(offset, self.offset)
+        unacked = self._unacked
         acked = []
-        while unacked and unacked[0][0] <= reached:
+        while unacked and unacked[0][0] <= offset:
             acked.append(unacked.popleft()[1])
         if acked:
             self._node.delivered(self, acked)
@@ -152,13 +145,13 @@ class Connection:
         """Sends the gap, then `connected`, then what came meanwhile.
 
         Args:
-            position: where the client stands once it has the gap.
-            gap: what it missed, without holes; None = can't be resumed.
+            position: where the user's stream ends, as far as is known.
+            gap: what the client missed, without holes, until there or further; None = can't be resumed.
         """
         if self.state is not State.OPENING:
             return
         self.epoch = position.epoch
-        self.offset = gap[0].offset - 1 if gap else position.offset
+        self.offset = position.offset
         for entry in gap or ():
             self._deliver(entry)
         self.send(self._connected(gap is not None, unread))

@@ -91,8 +91,7 @@ class Leases:
         if held:
             await self._presence.renew(held, self._clock(), self._ttl_ms)
         if dropped:
-            # Somebody may have come back while the renewal was under way.
-            await self._presence.release([lease for lease in dropped if not self._hub.holds(lease)])
+            await self._presence.release(dropped)
 
 
 def _retrieve(future: asyncio.Future[None]) -> None:

@@ -242,7 +242,8 @@ class RealtimeNode:
     def delivered(self, connection: Connection, notification_ids: Sequence[str]) -> None:
         user = self._hub.user(connection.user)
         fresh = notification_ids if user is None else user.first_acks(notification_ids)
-        self._acks.delivered(connection.user, fresh)
+        if fresh:
+            self._acks.delivered(connection.user, fresh)
 
     def marked(self, connection: Connection, mark: Engagement, notification_id: str) -> bool:
         return self._marks.put(connection.user, mark, notification_id)

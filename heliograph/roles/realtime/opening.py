@@ -14,9 +14,10 @@ from typing import Final
 
 from heliograph import telemetry
 from heliograph.core.errors import PresenceUnavailable
+from heliograph.core.frames import BUG
 from heliograph.core.model import Key
 from heliograph.core.ports import Position, StreamEntry, UserStreams
-from heliograph.roles.realtime.connection import BUG, Connection
+from heliograph.roles.realtime.connection import Connection
 from heliograph.roles.realtime.incoming import Since
 from heliograph.roles.realtime.leases import Leases
 
@@ -74,9 +75,7 @@ class Opening:
         except (PresenceUnavailable, TimeoutError) as error:
             self._note_away(error)
             return NOWHERE, None
-        if entries is None:
-            return position, None
-        return (Position(position.epoch, entries[-1].offset) if entries else position), entries
+        return position, entries
 
     def _skip_while_away(self) -> None:
         if self._monotonic() < self._away_until:
@@ -89,7 +88,7 @@ class Opening:
             self._away_until = now + _AWAY_S
 
     async def _gap(self, user: Key, since: Since | None, position: Position) -> list[StreamEntry] | None:
-        if since is None or since.epoch != position.epoch or since.offset > position.offset:
+        if since is None or since.epoch != position.epoch:
             return None
         if since.offset == position.offset:
             return []
@@ -102,4 +101,4 @@ def whole(entries: Sequence[StreamEntry] | None, after: int, until: int) -> list
         return None
     offsets = [entry.offset for entry in entries]
     consecutive = offsets == list(range(after + 1, after + 1 + len(offsets)))
-    return list(entries) if consecutive and after + len(offsets) >= until else None
+    return list(entries) if consecutive and after <= until <= after + len(offsets) else None

@@ -28,7 +28,7 @@ class Limits(msgspec.Struct, frozen=True):
     connections_per_user: int = 20
     write_buffer_bytes: int = 1024 * 1024
     frame_bytes: int = 16 * 1024
-    unacked: int = 10_000
+    unacked: int = 2_000
     """Delivered notifications of one connection whose acknowledgement is awaited; older ones count as unseen."""
     held: int = 1_000
     """Frames that may arrive while a connection opens; more are fetched from the stream afterwards."""

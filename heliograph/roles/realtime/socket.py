@@ -17,7 +17,8 @@ from websockets.http11 import Request
 from websockets.protocol import Protocol, Side, State
 from websockets.server import ServerProtocol
 
-from heliograph.roles.realtime.connection import BAD_FRAME, Connection
+from heliograph.core.frames import BAD_FRAME
+from heliograph.roles.realtime.connection import Connection
 from heliograph.roles.realtime.services import Services
 
 PATH: Final = "/v1/realtime"

@@ -57,7 +57,7 @@ class Wheel(Generic[Entry]):
                 due.extend(self._slots.pop(slot, ()))
         for entry in due:
             entry.slot = None
-        self._now = max(self._now, reached)
+        self._now = reached
         return due
 
     def _slot_of(self, now_s: float) -> int:

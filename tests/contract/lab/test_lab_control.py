@@ -12,6 +12,7 @@ import pytest
 from heliograph.lab.faults import Fault
 from heliograph.lab.inbox import Received
 from heliograph.lab.server import Lab
+from tests.support.eventually import eventually
 
 KEY = {"Authorization": "Bearer SG.test"}
 
@@ -159,6 +160,12 @@ async def test_a_client_that_gives_up_on_a_hanging_call_frees_it(lab: Lab, api: 
     async with httpx.AsyncClient(base_url=lab.base_url, timeout=0.2) as impatient:
         with pytest.raises(httpx.ReadTimeout):
             await send(impatient)
+
+    async def freed() -> bool:
+        """No call of the lab's HTTP server is open any more, although the fault still hangs."""
+        return not lab._http.server_state.tasks if lab._http else False
+
+    assert await eventually(freed)
     await api.put("/lab/faults/sendgrid", json={"mode": "ok"})
     assert (await send(api)).status_code == 202
     assert [message["status"] for message in await messages(api, all="true")] == [0, 202]

@@ -182,6 +182,16 @@ async def test_a_message_that_comes_again_while_in_hand_is_one_message(queue: Je
     await eventually(empty)
 
 
+async def test_a_connection_that_the_client_library_gave_up_is_made_anew(queue: JetStreamQueue) -> None:
+    """nats-py closes for good on errors that the server reports; waiting pulls and later publishes survive that."""
+    waiting = asyncio.create_task(queue.pull(INGEST, 10))
+    await queue.lanes()
+    await queue.link._client._process_err("'something of the server''s'")
+    await eventually(lambda: _down(queue), every_s=0)
+    await publish_when_possible(queue, "after")
+    assert names(await asyncio.wait_for(waiting, 10)) == ["after"]
+
+
 async def test_a_queue_opens_before_its_server_is_up(tmp_path: Path) -> None:
     """Processes start in any order: connecting comes back, publishing fails, and then it works."""
     server = NatsServer(tmp_path)

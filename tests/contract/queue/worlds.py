@@ -6,6 +6,7 @@ import time
 from typing import Any, Protocol
 
 import msgspec
+from nats.aio.client import Client
 
 from heliograph.backends.jetstream import JetStreamQueue, NatsLink
 from heliograph.backends.jetstream.link import Outgoing
@@ -58,7 +59,10 @@ class JetStreamQueues:
 
     async def crash(self, queue: Any) -> None:
         self._open.remove(queue)
-        await queue.link.abandon()
+        link = queue.link
+        link._closing = True
+        link._client._pending.clear()  # what a killed process hadn't sent is never sent
+        await link._client._close(Client.CLOSED, False)
         await queue.close()
 
     async def limit(self, lane: Lane, max_bytes: int) -> None:

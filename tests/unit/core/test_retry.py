@@ -66,7 +66,9 @@ def test_a_retry_after_is_never_undercut_nor_much_overdone(
     assert decision.at <= T0 + (asked_s + min(policy.base_s, policy.ceiling_s)) * 1000 + 1
 
 
-@pytest.mark.parametrize("outcome", [Rejected("no such user"), Rejected("bounce", bad_address=True), Unregistered("gone")])
+@pytest.mark.parametrize(
+    "outcome", [Rejected("no such user"), Rejected("bounce", bad_address=True), Unregistered("gone")]
+)
 def test_a_permanent_failure_is_final_at_once(outcome: ProviderOutcome) -> None:
     """What will never be taken isn't tried again."""
     assert after_failure(RetryPolicy(), 1, outcome, T0, lambda: 0.5) == GiveUp(getattr(outcome, "cause", ""))

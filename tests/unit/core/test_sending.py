@@ -45,6 +45,14 @@ def problem_of(body: bytes) -> Problem:
     return refused.value
 
 
+def refusal_of(body: bytes) -> Problem | None:
+    try:
+        read(body)
+    except Problem as problem:
+        return problem
+    return None
+
+
 def flaws_of(**fields: Any) -> dict[str, str]:
     problem = problem_of(json.dumps({**VALID, **fields}).encode())
     assert problem.kind.code == "invalid"
@@ -67,10 +75,10 @@ def flaws_of(**fields: Any) -> dict[str, str]:
         ({"ttl_s": -1}, "ttl_s"), ({"ttl_s": 10**30}, "ttl_s"), ({"ttl_s": 30 * 86_400 + 1}, "ttl_s"),
         ({"idempotency_key": ""}, "idempotency_key"), ({"idempotency_key": "k" * 256}, "idempotency_key"),
         # recipients
-        ({"to": ""}, "to"), ({"to": []}, "to"), ({"to": {}}, "to"), ({"to": {"topic": "releases"}}, "to"),
+        ({"to": ""}, "to"), ({"to": []}, "to"), ({"to": {}}, "to.id"), ({"to": {"topic": "releases"}}, "to.topic"),
         ({"to": "a b"}, "to"), ({"to": "a/b"}, "to"), ({"to": "x" * 129}, "to"), ({"to": "a\u2028b"}, "to"),
         ({"to": "a\nb"}, "to"), ({"to": ["anna", ""]}, "to[1]"), ({"to": ["u"] * 1_001}, "to"),
-        ({"to": {"id": ""}}, "to.id"), ({"to": {"id": "a", "phone": "1"}}, "to"),
+        ({"to": {"id": ""}}, "to.id"), ({"to": {"id": "a", "phone": "1"}}, "to.phone"),
         ({"to": {"id": "a", "email": "nobody"}}, "to.email"), ({"to": {"id": "a", "email": ""}}, "to.email"),
         ({"to": {"id": "a", "email": "a@b.example\r\nBcc: c@d.example"}}, "to.email"),
         ({"to": {"id": "a", "email": 5}}, "to.email"), ({"to": {"id": "a", "name": "A\r\nBcc: x"}}, "to.name"),
@@ -83,15 +91,17 @@ def flaws_of(**fields: Any) -> dict[str, str]:
         ({"title": "a\r\nBcc: x@y.example"}, "title"), ({"title": "a\nb"}, "title"), ({"title": "a\rb"}, "title"),
         ({"title": "a\0b"}, "title"), ({"title": "a\u2028b"}, "title"), ({"title": "=?utf-8?b?QQ==?="}, "title"),
         ({"title": "x" * 201}, "title"), ({"title": "", "body": ""}, "title"), ({"title": " ", "body": "\n"}, "title"),
-        ({"category": "a\nb"}, "category"), ({"category": "x" * 129}, "category"), ({"collapse_key": "a\rb"}, "collapse_key"),
-        ({"collapse_key": "x" * 65}, "collapse_key"),
+        ({"category": "a\nb"}, "category"), ({"category": "x" * 129}, "category"),
+        ({"collapse_key": "a\rb"}, "collapse_key"), ({"collapse_key": "x" * 65}, "collapse_key"),
         # the body and what rides along
         ({"body": "x" * (MAX_BODY + 1)}, "body"), ({"body": "€" * (MAX_BODY // 3 + 1)}, "body"),
         ({"body": "😀" * (MAX_BODY // 4 + 1)}, "body"), ({"body": "a\0b"}, "body"),
-        ({"data": {"n": 2**63}}, "data"), ({"data": {"n": [-(2**63) - 1]}}, "data"), ({"data": nested(MAX_DEPTH + 1)}, "data"),
-        ({"action_url": "javascript:alert(1)"}, "action_url"), ({"action_url": "/orders"}, "action_url"),
-        ({"action_url": "https://"}, "action_url"), ({"action_url": "https://a b"}, "action_url"),
-        ({"action_url": "https://a\nb"}, "action_url"), ({"action_url": "https://x.example/" + "x" * 2048}, "action_url"),
+        ({"data": {"n": 2**63}}, "data"), ({"data": {"n": [-(2**63) - 1]}}, "data"),
+        ({"data": nested(MAX_DEPTH + 1)}, "data"), ({"action_url": "javascript:alert(1)"}, "action_url"),
+        ({"action_url": "/orders"}, "action_url"), ({"action_url": "https://"}, "action_url"),
+        ({"action_url": "https://a b"}, "action_url"),
+        ({"action_url": "https://a\nb"}, "action_url"),
+        ({"action_url": "https://x.example/" + "x" * 2048}, "action_url"),
     ],
 )  # fmt: skip
 def test_every_flaw_is_named_with_its_path(fields: dict[str, Any], path: str) -> None:
@@ -103,7 +113,12 @@ def test_every_flaw_is_named_with_its_path(fields: dict[str, Any], path: str) ->
 
 def test_all_flaws_are_named_at_once() -> None:
     """A caller mends a request in one go, not one round trip a mistake."""
-    assert set(flaws_of(title=5, ttl_s="x", color="red", channels=["fax"])) == {"title", "ttl_s", "color", "channels[0]"}
+    assert set(flaws_of(title=5, ttl_s="x", color="red", channels=["fax"])) == {
+        "title",
+        "ttl_s",
+        "color",
+        "channels[0]",
+    }
     both = flaws_of(to=["", {"id": "a", "email": "x"}], title="a\nb", action_url="ftp://x", body="\0")
     assert set(both) == {"to[0]", "to[1].email", "title", "action_url", "body"}
 
@@ -123,12 +138,14 @@ def test_what_is_not_an_object_is_no_send(body: bytes) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b" ", b"{", b'{"to":}', b"{'to': 'anna'}", b'{"to": "anna",}', b'{"to": "anna"} x', b"\xef\xbb\xbf{}", b"\0",
-        b'{"to": "anna", "title": "x", "data": {"n": NaN}}', b'{"to": "anna", "title": "x", "data": {"n": Infinity}}',
+        b"", b" ", b"{", b'{"to":}', b"{'to': 'anna'}", b'{"to": "anna",}', b'{"to": "anna"} x', b"\xef\xbb\xbf{}",
+        b"\0", b'{"to": "anna", "title": "x", "data": {"n": NaN}}',
+        b'{"to": "anna", "title": "x", "data": {"n": Infinity}}',
         b'{"to": "anna", "title": "x", "data": {"n": 1e999}}', b'{"to": "anna", "title": "\xff"}',
         b'{"to": "anna", "title": "\xed\xa0\x80"}', b'{"to": "anna", "title": "\\ud800"}', b'{"to": "a\\udfff"}',
         b'{"to": "anna", "title": "x", "data": {"\\ud800": 1}}', b'{"to": "anna", "title": "tab\there"}',
-        b"[" * 100_000, b'{"to":' * 100_000, b'{"to": "a", "title": "x", "data": ' + b'{"a":' * 90_000 + b"1" + b"}" * 90_001,
+        b"[" * 100_000, b'{"to":' * 100_000,
+        b'{"to": "a", "title": "x", "data": ' + b'{"a":' * 90_000 + b"1" + b"}" * 90_001,
         b'{"to": "a", "x": ' + b"[" * 90_000 + b"]" * 90_000 + b"}",
     ],
 )  # fmt: skip
@@ -142,24 +159,22 @@ def test_what_is_not_json_in_utf_8_is_a_400(body: bytes) -> None:
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
 def test_no_body_is_a_bug(body: bytes) -> None:
     """Whatever bytes come, the answer is a request or a `Problem` with a 4xx."""
-    try:
-        read(body)
-    except Problem as problem:
-        assert 400 <= problem.kind.status < 500
+    problem = refusal_of(body)
+    assert problem is None or 400 <= problem.kind.status < 500
 
 
 @SETTINGS
 @given(st.dictionaries(FIELDS, JSON, max_size=5))
 def test_no_json_is_a_bug(fields: dict[str, Any]) -> None:
     """What is accepted can be kept and handed on: stored as JSON, carried as msgpack, the same when read back."""
-    try:
-        request = read(json.dumps({**VALID, **fields}).encode())
-    except Problem as problem:
+    body = json.dumps({**VALID, **fields}).encode()
+    problem = refusal_of(body)
+    if problem:
         assert problem.kind.code == "invalid"
         assert problem.flaws
-        assert all(flaw.path in fields or flaw.path.startswith(tuple(fields)) for flaw in problem.flaws)
+        assert all(flaw.path.startswith(tuple(fields)) for flaw in problem.flaws)
         return
-    found = submission(request, TENANT, T0, "f")
+    found = submission(read(body), TENANT, T0, "f")
     content = found.notification or (found.batch and found.batch.content)
     assert content
     assert msgspec.json.decode(msgspec.json.encode(content), type=Notification) == content
@@ -239,7 +254,9 @@ def test_http_urls_are_safe(url: str) -> None:
     assert url_is_safe(url)
 
 
-@pytest.mark.parametrize("url", ["", "http:/a", "//a", "data:text/html,x", "https://a\u2028b", "https://a\x7f", " https://a"])
+@pytest.mark.parametrize(
+    "url", ["", "http:/a", "//a", "data:text/html,x", "https://a\u2028b", "https://a\x7f", " https://a"]
+)
 def test_other_urls_are_not(url: str) -> None:
     """Other schemes run code; white space and controls hide what a link is."""
     assert not url_is_safe(url)

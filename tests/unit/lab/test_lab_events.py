@@ -64,6 +64,7 @@ def test_the_official_verifier_accepts_our_signature_and_nothing_else() -> None:
     body = encode([build_event("open", received(), 1)])
     headers = signer.sign(body, "1700000000")
     oracle = Oracle(signer.public_key)
+    assert body.endswith(b"]\r\n")
 
     def verifies(text: str, timestamp: str) -> bool:
         return bool(oracle.verify_signature(text, headers[SIGNATURE_HEADER], timestamp))

@@ -75,10 +75,42 @@ async def test_notifications_go_on_while_draining(world: World) -> None:
     assert world.inbox.acknowledged == ["ntf_1"]
 
 
+async def test_sent_away_once(world: World) -> None:
+    """A client that is leaving already isn't told again."""
+    client = await world.connect()
+    client.connection.depart(100)
+    client.connection.stale()
+    await world.node.drain(2)
+    assert len(client.link.got("reconnect")) == 1
+
+
 async def test_without_clients_it_ends_at_once(world: World) -> None:
     started = world.time.now
     await world.node.drain(15)
     assert world.time.now == started
+
+
+@pytest.mark.parametrize("what", ["ack", "mark", "lease"])
+async def test_nothing_is_left_half_done(world: World, what: str) -> None:
+    """What clients told before they left is written, and so is that they left."""
+    await world.inbox.hold(ANNA, "ntf_1")
+    client = await world.connect()
+    await world.push(ANNA, "ntf_1")
+    gate = world.cache.gate if what == "lease" else world.inbox.gate
+    gate.clear()
+    if what == "ack":
+        client.say({"t": "ack", "offset": 1})
+    elif what == "mark":
+        client.say({"t": "read", "id": "ntf_1"})
+    client.leave()
+    draining = asyncio.create_task(world.node.drain(10))
+    await world.settle()
+    assert not draining.done()
+    gate.set()
+    await draining
+    assert world.inbox.acknowledged == (["ntf_1"] if what == "ack" else [])
+    assert (world.inbox.state(ANNA, "ntf_1").read_at is not None) == (what == "mark")
+    assert world.cache.leases == set()
 
 
 async def test_run_ends_on_stop() -> None:

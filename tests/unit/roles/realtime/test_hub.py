@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pytest
 
 from heliograph.core.errors import PresenceUnavailable
 from heliograph.core.frames import InboxFrame, NotificationFrame, pack_inbox, read_all_text
 from heliograph.core.model import Key
-from heliograph.core.ports import StreamEntry
+from heliograph.core.ports import Position, StreamEntry
 from heliograph.roles.realtime import Limits, holes
 from tests.unit.roles.realtime.world import ANNA, BERT, World
 
@@ -81,6 +82,24 @@ async def test_a_stream_that_lacks_what_the_bus_showed() -> None:
     await world.notify(NotificationFrame(ANNA, stream.epoch, StreamEntry(7, "ntf_7", True, b"{}")))
     assert client.link.got("reconnect")
     assert world.cache.calls.count("since") == 1
+
+
+async def test_a_fetch_that_gets_only_part() -> None:
+    """Progress is progress: fetched again from where the client stands then."""
+    world = World()
+    client = await world.connect()
+    working = world.cache.since
+
+    async def part(user: Key, position: Position) -> Sequence[StreamEntry] | None:
+        found = await working(user, position)
+        return found[:2] if found else found
+
+    world.cache.since = part  # type: ignore[method-assign]
+    for number in range(1, 5):
+        frame = world.cache.put(ANNA, f"ntf_{number}")
+    await world.notify(frame)
+    assert client.link.offsets == [1, 2, 3, 4]
+    assert not client.link.got("reconnect")
 
 
 async def test_a_fetch_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,6 +210,15 @@ async def test_leases_follow_connections() -> None:
         client.leave()
         await world.settle()
         assert world.cache.leases == left
+
+
+async def test_tabs_share_a_lease() -> None:
+    """Twenty tabs of one user at once: one lease is written."""
+    world = World()
+    for _ in range(20):
+        world.arrive().connect()
+    await world.settle()
+    assert [call for call in world.cache.calls if call.startswith("renew")] == ["renew 1"]
 
 
 async def test_leaving_and_coming_back_keeps_the_lease() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from heliograph.core.model import Key
 from heliograph.core.ports import StreamEntry
+from heliograph.roles.realtime import Limits
 from heliograph.roles.realtime.opening import whole
 from tests.unit.roles.realtime.world import ANNA, BERT, World
 
@@ -62,6 +63,7 @@ async def test_what_can_be_resumed(since: dict[str, Any], recovered: bool) -> No
         ([5], 3, 5, False),
         ([4, 6], 3, 6, False),
         ([4], 3, 5, False),
+        ([], 5, 3, False),
         ([3, 4], 3, 4, False),
     ],
 )
@@ -87,6 +89,21 @@ async def test_what_arrives_while_opening_is_not_lost() -> None:
     assert client.link.frames[0]["t"] == "connected"
     seen = range(client.connected["offset"] + 1, 4)
     assert client.link.offsets == list(seen)
+
+
+@pytest.mark.parametrize("held", [1, 1000])
+async def test_what_arrives_between_position_and_connected(held: int) -> None:
+    """Kept, and sent after `connected`, in order; what was not kept is fetched."""
+    world = World(Limits(held=held))
+    world.inbox.gate.clear()
+    client = await world.connect()
+    first, second, third = (world.cache.put(ANNA, f"ntf_{number}") for number in (1, 2, 3))
+    await world.notify(third, second, first)
+    assert client.link.frames == []
+    world.inbox.gate.set()
+    await world.settle()
+    assert [frame["t"] for frame in client.link.frames] == ["connected", *["notification"] * 3]
+    assert client.link.offsets == [1, 2, 3]
 
 
 async def test_the_lease_is_taken_before_the_position_is_read() -> None:

@@ -137,7 +137,7 @@ class Bus(MemoryBus):
 
 
 class Inbox(MemoryStore):
-    """The store, whose calls suspend. `failures` = how many of the next ones find it away."""
+    """The store, whose calls suspend and wait for `gate`. `failures` = how many of the next ones find it away."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -145,9 +145,12 @@ class Inbox(MemoryStore):
         self.records = 0
         self.counted: list[list[Key]] = []
         self.failures = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def _enter(self) -> None:
         await asyncio.sleep(0)
+        await self.gate.wait()
         if self.failures:
             self.failures -= 1
             raise StoreUnavailable("away, as the test wants it")

@@ -1,0 +1,97 @@
+"""Contract of the store: list sends, from one document to their members."""
+
+from __future__ import annotations
+
+from heliograph.core.model import Key, Level
+from heliograph.core.ports import Store
+from tests.contract.store.examples import NOW, accepted, batch, event, history, key, notification
+
+
+async def test_a_batch_comes_back_whole(store: Store, rival: Store) -> None:
+    """As it was accepted, users in their order; under its own tenant only."""
+    made = batch("zoe", "anna", "ben", "anna")
+    await accepted(store, made)
+    assert await rival.batch(key(made.id)) == made
+    assert await store.batch(key("bat_none")) is None
+    assert await store.batch(Key("zoo", made.id)) is None
+
+
+async def test_due_batches_most_urgent_first(store: Store) -> None:
+    """By level, then by age; only when their time has come; at most `limit`."""
+    slow, old, urgent = batch(type="marketing"), batch(), batch(type="transactional")
+    young, later = batch(), batch(type="transactional")
+    await accepted(store, slow, young, old, urgent)
+    await accepted(store, later, check_at=NOW + 1)
+    assert await store.batches_due(NOW, 10) == [urgent, old, young, slow]
+    assert await store.batches_due(NOW, 2) == [urgent, old]
+    assert await store.batches_due(NOW - 1, 10) == []
+    assert await store.batches_due(NOW + 1, 1) == [urgent]
+
+
+async def test_an_expanded_batch_is_never_due(store: Store) -> None:
+    """Marking it is enough, and it can still be read."""
+    done, waiting = batch("a"), batch("b")
+    await accepted(store, done, waiting)
+    await store.batch_expanded(key(done.id))
+    assert await store.batches_due(NOW, 10) == [waiting]
+    assert await store.batch(key(done.id)) == done
+
+
+async def test_postponed_batches(store: Store) -> None:
+    """Those that were postponed come later, the others stay; another tenant's of the same id too."""
+    first, second = batch("a"), batch("b")
+    theirs = batch("a", id=first.id, tenant="zoo")
+    await accepted(store, first, second, theirs)
+    await store.batch_postpone([key(first.id), key("bat_none")], NOW + 10)
+    assert {(b.tenant, b.id) for b in await store.batches_due(NOW, 10)} == {
+        (second.tenant, second.id),
+        ("zoo", theirs.id),
+    }
+    assert len(await store.batches_due(NOW + 10, 10)) == 3
+
+
+async def test_members_are_written_once(store: Store) -> None:
+    """A repeated expansion leaves the members that exist as they are, and adds the missing ones."""
+    made = batch("anna", "ben", "zoe")
+    members = [made.member(index) for index in range(3)]
+    await accepted(store, made)
+    await store.expand(members[:2], NOW)
+    await store.record([event(members[0], "routed", plan=("email", "push:d"))])
+    await store.expand(members, NOW + 99)
+    assert [h and (h.notification, h.open) for h in await store.histories([m.key for m in members])] == [
+        (members[0], 2), (members[1], 1), (members[2], 1),
+    ]  # fmt: skip
+    assert {h.notification.id for h in await store.due(Level.P1, NOW, 10)} == {members[0].id, members[1].id}
+
+
+async def test_histories_of_a_batch(store: Store) -> None:
+    """Its own members that have a row, in their order, with events; nobody else's."""
+    made, other = batch("a", "b", "c"), batch("a")
+    await accepted(store, made, other, notification("a"))
+    await store.expand([made.member(2), made.member(0), other.member(0)], NOW)
+    await store.record([event(made.member(2), "routed", plan=("email",))])
+    found = await store.batch_histories(key(made.id))
+    assert [(h.notification, len(h.events)) for h in found] == [(made.member(0), 0), (made.member(2), 1)]
+    assert list(await store.batch_histories(Key("zoo", made.id))) == []
+
+
+async def test_what_happens_to_notifications_never_meets_a_batch(store: Store) -> None:
+    """A batch's id is no notification's: events, attempts, looks and cancellations of it go nowhere."""
+    made = batch("a")
+    await accepted(store, made)
+    stray = notification(id=made.id)
+    await store.record([event(stray, "failed", "routing"), event(stray, "opened")], {stray.key: NOW + 99})
+    (begun,) = await store.begin([event(stray, "sending", "email", attempt=1, token="t")])
+    assert (begun.begun, begun.history) == (False, None)
+    assert await store.histories([stray.key]) == [None]
+    assert await store.cancel(stray.key, NOW) == "not_found"
+    await store.close([stray.key])
+    assert await store.batches_due(NOW, 10) == [made]
+
+
+async def test_members_are_ordinary_notifications(store: Store) -> None:
+    """A member goes its own way."""
+    made = batch("anna", "ben")
+    await store.expand([made.member(0), made.member(1)], NOW)
+    assert await store.cancel(made.member(0).key, NOW) == "cancelled"
+    assert [(await history(store, made.member(i))).cancelled for i in (0, 1)] == [True, False]
