@@ -17,8 +17,10 @@ import msgspec
 
 from heliograph import telemetry
 from heliograph.core.errors import PresenceUnavailable, QueueUnavailable, StoreUnavailable
+from heliograph.core.ids import accepted_at
 from heliograph.core.lanes import Lane, LaneItem
 from heliograph.core.lifecycle import ROUTING, Event
+from heliograph.core.model import Millis
 from heliograph.core.outcomes import Dead, Outcome, RetryAt
 from heliograph.core.ports import Clock, DeadLetter, Pulled, Queue, Store
 from heliograph.core.reconciling import LONG_DELAY_MS
@@ -72,11 +74,12 @@ class Consumer:
         """Until `stop`: then finishes what is in hand."""
         stopping = asyncio.ensure_future(stop.wait())
         try:
-            while not stop.is_set():
+            while True:
                 await self._free.acquire()
                 batch = None
                 try:
-                    batch = await _first(self._next_batch(), stopping)
+                    if not stop.is_set():
+                        batch = await _first(self._next_batch(), stopping)
                 finally:
                     if batch is None:  # a failed pull must not cost a slot: this consumer is run again
                         self._free.release()
@@ -184,10 +187,14 @@ class Consumer:
         if later:
             await self._queue.publish_later(self._lane, later)  # type: ignore[arg-type]
         await self._queue.settle([pulled for pulled, _ in ended])
+        self._measure(ended, now)
+
+    def _measure(self, ended: Sequence[tuple[Pulled, Outcome]], now: Millis) -> None:
         for pulled, outcome in ended:
-            telemetry.stage_items_total.labels(
-                self.name, pulled.level.name.lower(), type(outcome).__name__.lower()
-            ).inc()
+            level = pulled.level.name.lower()
+            telemetry.stage_items_total.labels(self.name, level, type(outcome).__name__.lower()).inc()
+            age_s = (now - accepted_at(pulled.item.key.id)) / 1000
+            telemetry.stage_latency_seconds.labels(self.name, level).observe(max(0.0, age_s))
 
     async def _bury(self, dead: Sequence[tuple[LaneItem, Dead]]) -> None:
         now = self._clock()

@@ -25,6 +25,7 @@ class Settings(BaseSettings):
     redis_url: SecretStr
     public_url: str
     host: str
+    cors_origins: str
 
     bootstrap_key: SecretStr
     user_token_secret: SecretStr

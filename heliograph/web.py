@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 from litestar import Litestar, MediaType, Request, Response, get
+from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.types import ControllerRouterHandler
@@ -85,7 +86,7 @@ def _on_away(_: AnyRequest, error: Exception) -> Response[bytes]:
 _AWAY: Final[dict[type[Exception], str]] = {
     StoreUnavailable: "store_unavailable",
     QueueUnavailable: "queue_unavailable",
-    PresenceUnavailable: "queue_unavailable",
+    PresenceUnavailable: "cache_unavailable",
     Overloaded: "overloaded",
 }
 
@@ -160,12 +161,15 @@ def application(
     *,
     ready: Callable[[], Awaitable[dict[str, Any]]],
     before_metrics: Callable[[], Awaitable[None]],
+    cors_origins: Sequence[str] = ("*",),
 ) -> Litestar:
     """The ASGI application of some roles' handlers.
 
     Args:
         ready: what stands in `/readyz`; raises when the process should get no requests.
         before_metrics: refreshes the gauges that are read on demand.
+        cors_origins: pages of other origins that may call. Credentials are bearer tokens, never cookies, so that a
+            foreign page can't borrow anyone's.
     """
 
     @get("/healthz", include_in_schema=False)
@@ -195,6 +199,13 @@ def application(
         },
         request_max_body_size=MAX_BODY,
         openapi_config=OpenAPIConfig("Heliograph", __version__, path="/_schema", render_plugins=[]),
+        cors_config=CORSConfig(
+            allow_origins=list(cors_origins),
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
+            expose_headers=["Idempotency-Replayed", "Retry-After"],
+            max_age=7200,
+        ),
         debug=False,
         logging_config=None,
     )

@@ -36,7 +36,9 @@ async def create_key(tenant: str, data: Path, config: Path | None, console: Cons
 async def list_dead(tenant: str, channel: str | None, data: Path, config: Path | None, console: Console) -> None:
     async with _store(data, config) as store:
         groups = await store.dead_groups(tenant, channel)
-    table = Table("cause", "count", "oldest", "example")
+    table = Table()
+    for title in ("cause", "count", "oldest", "example"):
+        table.add_column(title, overflow="fold")  # a cut cause or id could not be given to `replay`
     for group in groups:
         table.add_row(group.cause, str(group.count), rfc3339(group.oldest_at), group.example.id)
     console.print(table if groups else "No dead letters.")

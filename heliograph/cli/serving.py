@@ -34,10 +34,11 @@ class HttpServer:
 
     name = "http"
 
-    def __init__(self, roles: Roles, backends: Backends, listener: socket.socket) -> None:
+    def __init__(self, roles: Roles, backends: Backends, listener: socket.socket, cors_origins: str = "*") -> None:
         self._roles = roles
         self._backends = backends
         self._listener = listener
+        self._cors_origins = [origin.strip() for origin in cors_origins.split(",") if origin.strip()]
         self._draining = False
         self.listening = asyncio.Event()
 
@@ -75,7 +76,12 @@ class HttpServer:
         )
 
     def _app(self) -> Litestar:
-        return application(self._roles.handlers, ready=self._ready, before_metrics=self._refresh_gauges)
+        return application(
+            self._roles.handlers,
+            ready=self._ready,
+            before_metrics=self._refresh_gauges,
+            cors_origins=self._cors_origins,
+        )
 
     async def _ready(self) -> dict[str, Any]:
         if self._draining:

@@ -73,7 +73,7 @@ async def run(options: Options, console: Console) -> None:
         http = None
         if options.port is not None:
             port = front.inner_port if front else options.port
-            http = HttpServer(roles, backends, listen(settings.host, port))
+            http = HttpServer(roles, backends, listen(settings.host, port), settings.cors_origins)
             services.append(http)
 
         async def announce() -> None:

@@ -31,6 +31,17 @@ def new_ulid(now_ms: int) -> str:
     return _base32(now_ms, 10) + _base32(int.from_bytes(os.urandom(10)), 16)
 
 
+def accepted_at(any_id: str) -> int:
+    """When an id of `new_ulid` was made; 0 for anything else."""
+    time = any_id.rpartition("_")[2][:10]
+    if len(time) < 10 or not all(character in _ALPHABET for character in time):
+        return 0
+    made = 0
+    for character in time:
+        made = made * 32 + _ALPHABET.index(character)
+    return made
+
+
 def new_notification_id(now_ms: int) -> str:
     return NOTIFICATION + new_ulid(now_ms)
 

@@ -8,6 +8,7 @@ See docs/lifecycle.md for the picture.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final, Literal
 
 import msgspec
@@ -155,6 +156,16 @@ def fold(events: Sequence[Event]) -> dict[str, Delivery]:
 _Step = tuple[int, bool, int, bool, Millis, str]
 
 
+def deliveries_of(history: History) -> dict[str, Delivery]:
+    """Deliveries by target, as a person is told: those that a cancellation stopped are cancelled too."""
+    deliveries = fold(history.events)
+    if history.cancelled:
+        for delivery in deliveries.values():
+            if not delivery.settled:
+                delivery.status, delivery.settled = "cancelled", True
+    return deliveries
+
+
 def _time_of(event: Event) -> tuple[Millis, bool, _Step]:
     return event.at, not event.plan, _step_of(event)
 
@@ -217,13 +228,17 @@ _UNDER_WAY: Final[tuple[Status, ...]] = ("sending", "retrying", "queued")
 _ENDED: Final[tuple[Status, ...]] = ("failed", "expired", "suppressed", "cancelled")
 
 
-def status_of(history: History, deliveries: dict[str, Delivery]) -> Status:
-    """The notification's own status: the best news of its deliveries, else what is under way, else the worst end."""
+def status_of(history: History) -> Status:
+    """The notification's own status."""
     if history.cancelled:
         return "cancelled"
-    found = {delivery.status for delivery in deliveries.values()}
+    return best_of({delivery.status for delivery in fold(history.events).values()})
+
+
+def best_of(statuses: AbstractSet[Status]) -> Status:
+    """The best news of some deliveries; while there is none, what is under way; else the worst end."""
     ranked = (*_SUCCESS, *_UNDER_WAY, *_ENDED)
-    return next((status for status in ranked if status in found), "accepted")
+    return next((status for status in ranked if status in statuses), "accepted")
 
 
 # --- beginning an attempt -------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from heliograph.core.lifecycle import Delivery, Event, History, fold, status_of, timeline_order
+from heliograph.core.lifecycle import Delivery, Event, History, deliveries_of, status_of, timeline_order
 from heliograph.core.model import Device, InboxItem, InboxState, Millis, Notification, User
 
 _encoder = msgspec.json.Encoder()
@@ -89,7 +89,7 @@ def delivery(found: Delivery) -> dict[str, Any]:
 
 def notification(history: History) -> dict[str, Any]:
     """CONTRACT section 2: `GET /v1/notifications/{id}`."""
-    found, deliveries = history.notification, fold(history.events)
+    found = history.notification
     return {
         "id": found.id,
         "user": found.user,
@@ -100,8 +100,8 @@ def notification(history: History) -> dict[str, Any]:
         "data": found.data or {},
         "action_url": found.action_url,
         "created_at": rfc3339(found.created_at),
-        "status": status_of(history, deliveries),
-        "deliveries": [delivery(one) for one in deliveries.values()],
+        "status": status_of(history),
+        "deliveries": [delivery(one) for one in deliveries_of(history).values()],
         "seen_at": rfc3339_or_none(history.state.seen_at),
         "read_at": rfc3339_or_none(history.state.read_at),
     }
@@ -149,11 +149,10 @@ def explain(history: History) -> dict[str, Any]:
         for event in timeline_order(history.events)
         if event.kind in ("routed", "escalated")
     ]  # fmt: skip
-    deliveries = fold(history.events)
     return {
         "id": history.notification.id,
         "user": history.notification.user,
-        "status": status_of(history, deliveries),
+        "status": status_of(history),
         "summary": _summary(history, decisions),
         "decisions": decisions,
     }

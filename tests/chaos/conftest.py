@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from tests.e2e.system.conftest import install, store_settings
+from tests.e2e.system.conftest import install, mongo_database_url, mongo_url, store_settings
 
-__all__ = ["install", "load", "store_settings"]
+__all__ = ["install", "load", "mongo_database_url", "mongo_url", "store_settings"]
 
 
 @pytest.fixture

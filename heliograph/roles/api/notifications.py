@@ -10,7 +10,7 @@ from litestar.types import ControllerRouterHandler
 from heliograph.core import wire
 from heliograph.core.errors import Problem
 from heliograph.core.ids import batch_of_member
-from heliograph.core.lifecycle import History, fold, status_of
+from heliograph.core.lifecycle import History, status_of
 from heliograph.core.model import Key
 from heliograph.core.ports import Clock, Store
 from heliograph.web import AnyRequest, Callers, json
@@ -63,7 +63,7 @@ def routes(store: Store, callers: Callers, clock: Clock) -> list[ControllerRoute
         if batch is None:
             raise Problem("not_found")
         histories = await store.batch_histories(key)
-        counts = Counter(status_of(history, fold(history.events)) for history in histories)
+        counts = Counter(status_of(history) for history in histories)
         counts["accepted"] += len(batch.users) - len(histories)
         by_status = {status: count for status, count in counts.items() if count}
         return json({"id": batch.id, "accepted": len(batch.users), "by_status": by_status})

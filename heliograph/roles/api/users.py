@@ -91,8 +91,8 @@ def _user_routes(
     @delete("/v1/users/{user_id:str}", opt={"auth": "server"}, summary="Erase a user everywhere")
     async def delete_user(request: AnyRequest, user_id: str) -> Response[None]:
         key = Key(await callers.tenant(request), user_id)
+        await presence.forget(key)  # first: if the cache is away, nothing is done and the call can be repeated
         known = await store.erase_user(key)
-        await presence.forget(key)
         if not known:
             raise Problem("not_found")
         return no_content()

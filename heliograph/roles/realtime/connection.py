@@ -207,9 +207,7 @@ class Connection:
 
     def _await_ack(self, entry: StreamEntry) -> None:
         if self._unacked is None:
-            self._unacked = deque()
-        if len(self._unacked) >= self._node.limits.unacked:
-            self._node.lost_acks(self, self._unacked.popleft()[1])
+            self._unacked = deque(maxlen=self._node.limits.unacked)
         self._unacked.append((entry.offset, entry.notification_id))
 
     def _connected(self, recovered: bool, unread: int | None) -> bytes:

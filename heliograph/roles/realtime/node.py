@@ -248,9 +248,6 @@ class RealtimeNode:
     def marked(self, connection: Connection, mark: Engagement, notification_id: str) -> bool:
         return self._marks.put(connection.user, mark, notification_id)
 
-    def lost_acks(self, connection: Connection, notification_id: str) -> None:
-        log.warning("ack_not_awaited", action="forget", notification=notification_id, tenant=connection.user.tenant)
-
 
 async def _every(period_s: float, stop: asyncio.Event, work: Callable[[], Awaitable[None]]) -> None:
     while not stop.is_set():

@@ -29,7 +29,8 @@ class Limits(msgspec.Struct, frozen=True):
     write_buffer_bytes: int = 1024 * 1024
     frame_bytes: int = 16 * 1024
     unacked: int = 2_000
-    """Delivered notifications of one connection whose acknowledgement is awaited; older ones count as unseen."""
+    """Notifications of one connection whose acknowledgement is awaited; older ones count as unseen, as for any client
+    that doesn't acknowledge."""
     held: int = 1_000
     """Frames that may arrive while a connection opens; more are fetched from the stream afterwards."""
 
@@ -97,6 +98,3 @@ class Services(Protocol):
 
     def marked(self, connection: Connection, mark: Engagement, notification_id: str) -> bool:
         """The user marked an item. False = too many marks are waiting already."""
-
-    def lost_acks(self, connection: Connection, notification_id: str) -> None:
-        """The oldest notification was forgotten before its acknowledgement came."""

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tests.support.mongo import mongo_database_url, mongo_url
 from tests.support.system import Heliograph
+
+__all__ = ["install", "mongo_database_url", "mongo_url", "store_settings", "system"]
 
 
 @pytest_asyncio.fixture

@@ -15,6 +15,8 @@ from heliograph.core.lifecycle import (
     Event,
     History,
     Status,
+    best_of,
+    deliveries_of,
     fold,
     status_of,
     timeline_order,
@@ -231,9 +233,15 @@ def test_a_replayed_routing_is_owed_until_it_finds_a_way() -> None:
 )
 def test_a_notification_shows_its_best_news(statuses: list[Status], status: Status) -> None:
     """The best of its deliveries; while none arrived, what is under way; else the worst end."""
-    deliveries = {str(n): Delivery(target=str(n), status=one) for n, one in enumerate(statuses)}
-    assert status_of(History(notification()), deliveries) == status
-    assert status_of(History(notification(), cancelled=True), deliveries) == "cancelled"
+    assert best_of(set(statuses)) == status
+
+
+def test_cancelling_shows_on_what_had_not_left() -> None:
+    """A cancelled notification and its unsettled deliveries are cancelled; what was settled before stays as it is."""
+    events = (event("routed", plan=("in_app", "email")), event("sent", "email", at=T0 + 1))
+    cancelled = History(notification(), events, cancelled=True)
+    assert status_of(cancelled) == "cancelled"
+    assert {d.target: d.status for d in deliveries_of(cancelled).values()} == {"in_app": "cancelled", "email": "sent"}
 
 
 def test_the_id_of_an_event_tells_what_is_recorded_once() -> None:
