@@ -7,14 +7,14 @@ traceback; a store that is away becomes 503 with Retry-After (CONTRACT section 1
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
-from litestar import Litestar, MediaType, Request, Response, get
+from litestar import Litestar, Request, Response, get
 from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
-from litestar.types import ControllerRouterHandler
+from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from heliograph import __version__, telemetry
@@ -35,6 +35,7 @@ from heliograph.core.wire import encode
 from heliograph.openapi import with_bodies
 
 MAX_BODY: Final = 256 * 1024
+_BODY: Final = "heliograph.body"
 _PROBLEM_JSON: Final = "application/problem+json"
 _CODE_OF_STATUS: Final = {
     400: "invalid_json",
@@ -107,11 +108,41 @@ async def read_body(request: AnyRequest, shape: type[Body]) -> Body:
         raise Problem("invalid_json", "the body is not valid JSON in UTF-8") from error
 
 
-async def raw_body(request: AnyRequest) -> bytes:
-    """The body as it came. Compressed bodies are refused: nobody may make us unpack a bomb."""
-    if request.headers.get("content-encoding", "identity") != "identity":
+async def raw_body(request: AnyRequest, limit: int = MAX_BODY) -> bytes:
+    """The body as it came, `limit` bytes at the most. Compressed ones are refused: nobody may make us unpack a bomb.
+
+    Read from ASGI itself: the framework's way builds an object of all headers and a generator for every request. ASGI
+    gives a body only once, so it is kept beside the request for who asks again.
+    """
+    scope = cast("dict[str, Any]", request.scope)
+    if _BODY not in scope:
+        scope[_BODY] = await _receive_body(request, limit)
+    return cast("bytes", scope[_BODY])
+
+
+async def _receive_body(request: AnyRequest, limit: int) -> bytes:
+    if (header(request, b"content-encoding") or "identity") != "identity":
         raise Problem("unsupported_media_type", "send the body without Content-Encoding")
-    return await request.body()
+    if int(header(request, b"content-length") or 0) > limit:
+        raise Problem("too_large")
+    body = b""
+    while True:
+        event = await request.receive()
+        if event["type"] != "http.request":  # http.disconnect
+            raise Problem("invalid_json", "the connection ended before the body did")
+        body += event["body"]
+        if len(body) > limit:
+            raise Problem("too_large")
+        if not event.get("more_body", False):
+            return body
+
+
+def header(request: AnyRequest, name: bytes) -> str | None:
+    """The first header of this name, which is given in lower case; None = there is none."""
+    for found, value in request.scope["headers"]:
+        if found == name:
+            return value.decode("latin-1")
+    return None
 
 
 def only_query(request: AnyRequest, allowed: Sequence[str]) -> dict[str, str]:
@@ -128,7 +159,7 @@ def only_query(request: AnyRequest, allowed: Sequence[str]) -> dict[str, str]:
 
 def bearer(request: AnyRequest) -> str:
     """The credential of the Authorization header. Raises `Problem("unauthorized")`."""
-    scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+    scheme, _, credential = (header(request, b"authorization") or "").partition(" ")
     if scheme.lower() != "bearer" or not credential or len(credential) > 4096:
         raise Problem("unauthorized")
     return credential.strip()
@@ -148,8 +179,31 @@ class Callers:
         return self.tokens.verify(bearer(request))[0]
 
 
+class _Json(Response[bytes]):
+    """A finished answer. Skips what a general response does for cookies, media types and encodings it hasn't got."""
+
+    __slots__ = ("_body", "_head")
+
+    def __init__(self, body: bytes, status: int, headers: dict[str, str]) -> None:
+        self._body = body
+        self._head: list[tuple[bytes, bytes]] = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            *((name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()),
+        ]
+        self.status_code = status
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> Any:
+        """An ASGI application: itself."""
+        return self
+
+    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code or 200, "headers": self._head})
+        await send({"type": "http.response.body", "body": self._body, "more_body": False})
+
+
 def json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
-    return Response(encode(content), status_code=status, media_type=MediaType.JSON, headers=headers)
+    return _Json(encode(content), status, headers or {})
 
 
 def no_content() -> Response[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import signal
 import socket
 import sys
@@ -24,10 +25,12 @@ SETTLED = {"sent", "delivered", "failed", "suppressed", "expired", "cancelled"}
 
 
 def free_port(together: int = 1) -> int:
-    """A port of 127.0.0.1 that is free now, and so are the next `together - 1`."""
+    """A port of 127.0.0.1 that is free now, and so are the next `together - 1`.
+
+    Below the range from which the kernel picks ports by itself, or somebody else might get it before it is used.
+    """
     while True:
-        with socket.create_server(("127.0.0.1", 0)) as first:
-            port = int(first.getsockname()[1])
+        port = random.randrange(15_000, 32_000)
         try:
             for following in range(port, port + together):
                 socket.create_server(("127.0.0.1", following)).close()
@@ -152,6 +155,8 @@ class Heliograph:
         data = raw if raw is not None else None if body is None else json.dumps(body).encode()
         async with self.session.request(method, self.url + path, data=data, headers=sent) as response:
             text = await response.read()
+            if text and "json" not in response.content_type:
+                raise AssertionError(f"{method} {path}: {response.status} {response.headers} {text[:300]!r}")
             return response.status, json.loads(text) if text else None
 
     async def send(self, to: Any, **fields: Any) -> Any:

@@ -85,7 +85,7 @@ class World:
         await eventually(self.empty)
 
 
-@pytest.fixture()
+@pytest.fixture
 def world() -> World:
     return World()
 
@@ -102,7 +102,7 @@ async def test_a_retry_comes_back_at_its_time_as_what_it_was_made(world: World) 
     """A short wait goes through the retry lane, as the item that the role gave; the first message is settled."""
     at = world.clock.now + 5_000
     world.decide = lambda batch: [
-        RetryAt(at, msgspec.structs.replace(pulled.item, attempt=2)) if pulled.item.attempt == 1 else DONE  # type: ignore[type-var, union-attr]
+        RetryAt(at, msgspec.structs.replace(pulled.item, attempt=2)) if pulled.item.attempt == 1 else DONE  # type: ignore[union-attr]
         for pulled in batch
     ]
     await world.publish(item("a"))

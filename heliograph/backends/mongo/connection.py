@@ -68,7 +68,7 @@ _CANNOT_WORK: Final = frozenset({
 
 def check_url(url: str) -> None:
     """Raises ValueError when the URL asks for writes that are less safe than promised (DESIGN G1)."""
-    options = {name.lower(): value.lower() for name, value in parse_qsl(urlsplit(url).query)}
+    options = {name.lower(): value.lower() for name, value in _options(url)}
     if options.get("w", "majority") != "majority":
         raise ValueError(
             f"the store's URL sets w={options['w']}: Heliograph needs w=majority (its default), else it could "
@@ -84,10 +84,15 @@ def check_url(url: str) -> None:
 
 def connect(url: str) -> Client:
     """A client for `url`. Connects when it is first used."""
-    set_by_url = {name.lower() for name, _ in parse_qsl(urlsplit(url).query)}
+    set_by_url = {name.lower() for name, _ in _options(url)}
     patience = {name: value for name, value in _PATIENCE.items() if name.lower() not in set_by_url}
     options: dict[str, Any] = {"appname": "heliograph", "retryWrites": True, **patience}
     return AsyncMongoClient(url, **options)
+
+
+def _options(url: str) -> list[tuple[str, str]]:
+    """The options in a URL, which may be parted by either sign; read here without asking DNS, as `+srv` would."""
+    return parse_qsl(urlsplit(url).query.replace(";", "&"))
 
 
 class Connected:

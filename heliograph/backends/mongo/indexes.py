@@ -32,6 +32,7 @@ INDEXES: Final[dict[str, tuple[IndexModel, ...]]] = {
     "dead_letters": (
         _index("notification", "tenant", "notification_id"),
         _index("cause", "tenant", "cause", "at", "channel"),
+        _index("replay", "tenant", "cause", "level", "at", "id"),
         _index("order", "tenant", "level", "at", "id"),
     ),
 }

@@ -66,11 +66,9 @@ class DeadLetters:
         self, tenant: str, *, cause: str | None = None, ids: Sequence[str] | None = None, limit: int = 10_000
     ) -> Sequence[DeadLetter]:
         bindings = {"tenant": tenant, "cause": cause, "ids": json_text(ids), "limit": limit}
-        conditions = ["tenant = :tenant"]
+        conditions = ["tenant = :tenant" if ids is None else BY_IDS]
         if cause is not None:
             conditions.append("cause = :cause")
-        if ids is not None:
-            conditions.append(BY_IDS)
         sql = f"""
             SELECT {listed("d.content", "d.level, d.at, d.id")} FROM (
                 SELECT * FROM dead_letters WHERE {" AND ".join(conditions)} ORDER BY level, at, id LIMIT :limit

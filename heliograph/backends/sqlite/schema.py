@@ -119,7 +119,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS devices_value ON devices (tenant, kind, value)
 CREATE UNIQUE INDEX IF NOT EXISTS dead_letters_key ON dead_letters (tenant, id);
 CREATE INDEX IF NOT EXISTS dead_letters_notification ON dead_letters (tenant, notification_id);
 CREATE INDEX IF NOT EXISTS dead_letters_cause ON dead_letters (tenant, cause, at, channel);
-CREATE INDEX IF NOT EXISTS dead_letters_order ON dead_letters (tenant, level, at);
+CREATE INDEX IF NOT EXISTS dead_letters_replay ON dead_letters (tenant, cause, level, at, id);
+CREATE INDEX IF NOT EXISTS dead_letters_order ON dead_letters (tenant, level, at, id);
 """
 
 # Keeps `open` and `has_left` exact in the very statement that adds an event, in the order of the events, whoever adds

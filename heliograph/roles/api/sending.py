@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Final
 
 from litestar import Response, post
 from litestar.types import ControllerRouterHandler
@@ -21,9 +22,10 @@ from heliograph.core.ids import batch_member_id
 from heliograph.core.lanes import INGEST, BatchItem, IngestItem, LaneItem
 from heliograph.core.model import Level
 from heliograph.core.ports import Accepted, Clock, Mismatch, Queue, Store, Submission
-from heliograph.web import AnyRequest, Callers, json, raw_body
+from heliograph.web import AnyRequest, Callers, header, json, raw_body
 
 log = telemetry.logger("api")
+_ACCEPTED: Final = {level: telemetry.accepted_total.labels(level.name.lower()) for level in Level}
 
 
 class Sending:
@@ -55,7 +57,7 @@ class Sending:
 
     def _hand_over(self, submission: Submission) -> None:
         item, level, count = _ingest_item(submission)
-        telemetry.accepted_total.labels(level.name.lower()).inc(count)
+        _ACCEPTED[level].inc(count)
         try:
             self._publish.submit(item).add_done_callback(_published)
         except Overloaded:
@@ -105,7 +107,7 @@ def routes(service: Sending, callers: Callers, clock: Clock) -> list[ControllerR
         tenant = await callers.tenant(request)
         body = await raw_body(request)
         wanted = sending.read(body)
-        key = request.headers.get("idempotency-key")
+        key = header(request, b"idempotency-key")
         if key is not None and (not 0 < len(key) <= 255 or header_flaw(key)):
             raise Problem("invalid", flaws=(Flaw("Idempotency-Key", "has 1 to 255 printable characters"),))
         keyed = key or wanted.idempotency_key

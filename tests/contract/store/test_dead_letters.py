@@ -60,12 +60,12 @@ async def test_groups(store: Store) -> None:
     """By cause, the largest first, with the oldest as the example; of one channel or of all; of one tenant."""
     mails = [letter(notification(), "timeout", at=NOW + at) for at in (5, 2, 9)]
     pushes = [letter(notification(), "timeout", target=f"push:{i}", at=NOW + 1) for i in range(2)]
-    routing = letter(notification(), "a.$cause", target="routing")
+    routing = letter(notification(), AWKWARD, target="routing")
     await store.bury([*mails, *pushes, routing, letter(notification(tenant="zoo"), "theirs")])
     (timeouts, other) = await store.dead_groups(TENANT, None)
     assert (timeouts.cause, timeouts.count, timeouts.oldest_at) == ("timeout", 5, NOW + 1)
     assert timeouts.example in pushes
-    assert other == DeadGroup("a.$cause", 1, NOW, routing)
+    assert other == DeadGroup(AWKWARD, 1, NOW, routing)
     assert list(await store.dead_groups(TENANT, "email")) == [DeadGroup("timeout", 3, NOW + 2, mails[1])]
     assert [group.count for group in await store.dead_groups(TENANT, "push")] == [2]
     assert list(await store.dead_groups(TENANT, "in_app")) == []

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from heliograph.core.model import User
 from heliograph.core.ports import Accepted, Mismatch, Store, Submission
-from tests.contract.store.examples import TENANT, batch, key, notification, submission
+from tests.contract.store.examples import AWKWARD, TENANT, batch, key, notification, submission
 from tests.contract.store.worlds import World
 
 SAME = ("order-123", "body-1")
@@ -51,6 +51,15 @@ async def test_repeats_within_one_call(store: Store) -> None:
     (winner,) = await stored(store, calls[:2])
     assert answers[:2] == [Accepted(winner, replayed=call.id != winner) for call in calls[:2]]
     assert answers[2:] == [Mismatch(), Accepted(calls[3].id)]
+
+
+async def test_any_text_is_a_key(store: Store) -> None:
+    """A key is whatever the caller made up, whole and exactly: neither a pattern nor cut off anywhere."""
+    keys = [AWKWARD, AWKWARD + " ", AWKWARD.upper(), "", "%", "a", "A", "k" * 5_000, "k" * 5_001]
+    first = [submission(idem=(text, "b")) for text in keys]
+    assert await store.accept(first) == [Accepted(one.id) for one in first]
+    again = [submission(idem=(text, "b")) for text in keys]
+    assert await store.accept(again) == [Accepted(one.id, replayed=True) for one in first]
 
 
 async def test_keys_belong_to_tenants(store: Store) -> None:

@@ -1,0 +1,126 @@
+"""Every method of the store in every variant, so that a test can watch which queries that takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from heliograph.core.model import Device, Key, Level, User
+from heliograph.core.ports import ApiKey, InboxQuery, Store
+from tests.contract.store.examples import NOW, TENANT, batch, event, key, letter, notification, submission
+
+ANNA = key("anna")
+
+
+class Noting:
+    """A store that notes which of its methods were called."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.called: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        self.called.add(name)
+        return getattr(self._store, name)
+
+
+METHODS = {name for name in dir(Store) if not name.startswith("_")}
+
+
+async def tour(store: Store) -> None:
+    """Goes everywhere; raises AssertionError if it forgot a method of the port."""
+    noting: Any = Noting(store)
+    await _sending(noting)
+    await _progress(noting)
+    await _inbox(noting)
+    await _people(noting)
+    await _dead_letters(noting)
+    await noting.ping()
+    left_out = METHODS - noting.called - {"open", "close_store"}
+    assert not left_out, left_out
+
+
+async def _sending(store: Store) -> None:
+    users = (User(TENANT, "anna", email="a@x"), User(TENANT, "ben"))
+    calls = [
+        submission(idem=(f"key-{i}", "f"), users=users if i % 2 else ()) for i in range(4)
+    ] + [submission(batch("a", "b"), idem=("key-b", "f")), submission()]  # fmt: skip
+    await store.accept(calls)
+    await store.accept([submission(idem=("key-1", "f"), users=users), submission(idem=("key-2", "other"))])
+    many = batch("anna", "ben")
+    await store.accept([submission(many)])
+    await store.expand([many.member(0), many.member(1)], NOW)
+    await store.batch(key(many.id))
+    await store.batches_due(NOW, 10)
+    await store.batch_postpone([key(many.id)], NOW)
+    await store.batch_histories(key(many.id))
+    await store.batch_expanded(key(many.id))
+
+
+async def _progress(store: Store) -> None:
+    made = [notification() for _ in range(3)]
+    await store.accept([submission(one) for one in made])
+    keys = [one.key for one in made]
+    await store.record([event(one, "routed", plan=("email", "push:a")) for one in made], dict.fromkeys(keys, NOW))
+    attempts = [event(one, "sending", "email", attempt=1, token="t") for one in made[:2]]
+    await store.begin(attempts)
+    await store.begin([event(one, "sending", "email", attempt=1, token="other") for one in made])
+    await store.record(
+        [event(one, kind, "email", attempt=1) for one in made for kind in ("sent", "delivered", "opened")]
+    )
+    await store.histories(keys)
+    for level in Level:
+        await store.due(level, NOW, 10)
+    for one in (*keys, key("ntf_none")):
+        await store.cancel(one, NOW)
+    await store.postpone(dict.fromkeys(keys, NOW))
+    await store.close(keys)
+    await store.recheck_all(NOW)
+
+
+async def _inbox(store: Store) -> None:
+    one = notification()
+    await store.accept([submission(one)])
+    for unread in (None, True, False):
+        for before in (None, one.id):
+            for category in (None, "c"):
+                for archived in (False, True):
+                    await store.inbox(
+                        InboxQuery(user=ANNA, unread=unread, before=before, category=category, archived=archived)
+                    )
+    await store.unread([ANNA, key("ben"), Key("zoo", "anna")])
+    for mark in ("seen", "read", "unread", "archive", "unarchive"):
+        await store.engage(ANNA, one.id, mark, NOW)  # type: ignore[arg-type]
+    await store.read_all(ANNA, NOW)
+
+
+async def _people(store: Store) -> None:
+    await store.put_user(User(TENANT, "anna"))
+    await store.user(ANNA)
+    await store.recipients([ANNA, key("ben"), Key("zoo", "x")])
+    for value in ("t1", "t2", "t1"):
+        await store.add_device(Device(f"dev_{value}", TENANT, "anna", "apns", value, NOW))
+    await store.devices(ANNA)
+    await store.remove_devices([(ANNA, "dev_t1"), (key("ben"), "dev_t2")])
+    await store.suppress(key("a@x"), "bounce", NOW)
+    await store.suppressed([key("a@x"), key("b@x")])
+    await store.bury([letter(one) for one in [notification()]])
+    await store.erase_user(ANNA)
+    await store.add_key(ApiKey("digest", TENANT, "hg", NOW))
+    await store.api_key("digest")
+    await store.keep("name", "value")
+    await store.replace("name", "value")
+    await store.lease("name", "a", NOW, NOW + 1)
+    await store.lease("name", "b", NOW, NOW + 1)
+
+
+async def _dead_letters(store: Store) -> None:
+    letters = [letter(notification(), cause) for cause in ("timeout", "rejected")]
+    await store.bury(letters)
+    for channel in (None, "email"):
+        await store.dead_groups(TENANT, channel)
+    ids = [letters[0].id, letters[1].notification_id]
+    for cause in (None, "timeout"):
+        for wanted in (None, ids):
+            await store.dead_letters(TENANT, cause=cause, ids=wanted)
+    await store.unbury(letters)
+    await store.dead_count()

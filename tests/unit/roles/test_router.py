@@ -1,0 +1,241 @@
+"""The delivery router: decisions on record, items in the lanes of their type, nothing left in between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from heliograph.core.errors import QueueUnavailable, StoreUnavailable
+from heliograph.core.lanes import EMAIL, INAPP, INGEST, PUSH, BatchItem, EmailItem, InAppItem, IngestItem, push_item
+from heliograph.core.model import HEAVY_CONTENT, Batch, Key, Level, Notification, Type
+from heliograph.core.outcomes import DONE, Dead, Outcome
+from heliograph.core.ports import Submission
+from heliograph.core.reconciling import GRACE_MS, RECHECK_MS
+from heliograph.core.routing import Means
+from heliograph.roles.router import Router
+from tests.unit.given import T0, TENANT, device, event
+from tests.unit.roles.world import ANNA, UNSEEN_S, World, all_done
+
+
+def router(world: World) -> Router:
+    return Router(world.store, world.queue, world.planner, world.clock, round(UNSEEN_S * 1000))
+
+
+async def route(world: World, *notifications: Notification, gen: int = 0) -> Sequence[Outcome]:
+    items = [IngestItem(one.lighten(), gen=gen) for one in notifications]
+    return await router(world).handle(await world.pulled(INGEST, *items))
+
+
+async def test_online_goes_to_the_page_and_the_phone() -> None:
+    """In-app, no e-mail; a push to the phone that has no connection of its own."""
+    world = World()
+    await world.anna(phone=True)
+    await world.online("n1", "n2")
+    one = await world.accept()
+    assert all_done(await route(world, one))
+    assert world.waiting(INAPP) == [InAppItem(one)]
+    assert world.waiting(PUSH) == [push_item(one, device())]
+    assert world.waiting(EMAIL) == []
+    (routed,) = (await world.history()).events
+    assert (routed.kind, routed.plan, routed.detail) == ("routed", ("in_app", "push:dev_1"), "the user is online")
+    assert set(routed.why) == {"in_app", "push", "email"}
+    assert (await world.history()).open == 2
+
+
+async def test_offline_gets_the_mail_and_the_push() -> None:
+    """And nothing for a page that isn't open."""
+    world = World()
+    await world.anna(phone=True)
+    one = await world.accept()
+    assert all_done(await route(world, one))
+    assert world.waiting(EMAIL) == [EmailItem(one, address="anna@acme.example", name="Anna")]
+    assert world.waiting(PUSH) == [push_item(one, device())]
+    assert world.waiting(INAPP) == []
+
+
+@pytest.mark.parametrize(("kind", "level"), [("transactional", Level.P0), ("alert", Level.P1), ("marketing", Level.P2)])
+async def test_priority_is_kept_in_every_lane(kind: Type, level: Level) -> None:
+    """G6: the level of the type goes all the way."""
+    world = World()
+    await world.anna(phone=True)
+    await route(world, await world.accept(type=kind))
+    for lane in (EMAIL, PUSH):
+        assert len(world.queue.broker.of(lane, level)) == len(world.waiting(lane)) == 1
+
+
+@pytest.mark.parametrize(("unseen_ms", "after_ms"), [(5_000, 5_000), (60_000, GRACE_MS)])
+async def test_the_reconciler_is_told_when_to_look(unseen_ms: int, after_ms: int) -> None:
+    """When an unseen frame's patience or the grace of a lost item ends, whichever comes first; not before."""
+    world = World()
+    await world.anna()
+    await world.online("n1")
+    items = await world.pulled(INGEST, IngestItem(await world.accept()))
+    world.clock.forward(3)
+    await Router(world.store, world.queue, world.planner, world.clock, unseen_ms).handle(items)
+    assert await world.store.due(Level.P0, T0 + 3_000 + after_ms - 1, 10) == []
+    assert len(await world.store.due(Level.P0, T0 + 3_000 + after_ms, 10)) == 1
+
+
+async def test_a_redelivered_batch_writes_the_same_rows() -> None:
+    """A crash between store and queue, or before the ack: the decision stands once, and is counted once."""
+    world = World()
+    await world.anna(phone=True)
+    one = await world.accept()
+    for _ in range(3):
+        await route(world, one)
+    assert await world.kinds() == ["routed"]
+    assert (await world.history()).open == 2
+
+
+async def test_what_expired_before_it_was_routed_ends_there() -> None:
+    """On record as expired, with nothing in any lane and nothing owed."""
+    world = World()
+    await world.anna()
+    one = await world.accept(expires_at=T0 + 1_000, channels=("email",))
+    world.clock.forward(1)
+    assert all_done(await route(world, one))
+    assert (await world.delivery("email")).status == "expired"
+    assert (await world.history()).open == 0
+    assert world.waiting(EMAIL) == world.waiting(INAPP) == []
+
+
+async def test_nobody_to_reach_waits_in_the_inbox_and_that_is_its_end() -> None:
+    """A user of whom nothing is known but the id: delivered where they will look, nothing owed."""
+    world = World()
+    assert all_done(await route(world, await world.accept()))
+    delivery = await world.delivery("in_app")
+    assert (delivery.status, delivery.provider, delivery.settled) == ("sent", "inbox", True)
+    assert (await world.history()).open == 0
+    assert world.waiting(INAPP) == []
+
+
+async def test_no_way_at_all_is_a_dead_letter_with_every_reason() -> None:
+    """G2: it fails, with its cause; it is owed until that failure is on record."""
+    world = World(Means(email=True, push=frozenset()))
+    await world.anna(phone=True, email=None)
+    (outcome,) = await route(world, await world.accept(channels=("email", "push")))
+    assert isinstance(outcome, Dead)
+    assert outcome.cause == "no_route"
+    assert "no e-mail address" in outcome.detail
+    assert "no push provider" in outcome.detail
+    assert (await world.history()).open == 1
+    await world.store.record([event("failed", "routing")])
+    assert (await world.history()).open == 0
+
+
+async def test_a_replayed_dead_end_is_routed_anew() -> None:
+    """The address was added meanwhile: the new generation's decision is its own event, and its delivery is owed."""
+    world = World()
+    await world.anna(email=None)
+    one = await world.accept(channels=("email",))
+    await route(world, one)
+    await world.store.record([event("failed", "routing"), event("replayed", "routing", gen=1)])
+    await world.anna()
+    assert all_done(await route(world, one, gen=1))
+    assert (await world.history()).open == 1
+    assert (await world.delivery("email")).status == "queued"
+    assert len(world.waiting(EMAIL)) == 1
+
+
+async def test_a_suppressed_address_that_was_the_only_way_is_an_end_of_its_own() -> None:
+    """`suppressed`, not `failed`: there is nothing to replay."""
+    world = World()
+    await world.anna()
+    await world.store.suppress(Key(TENANT, "anna@acme.example"), "complaint", T0)
+    assert all_done(await route(world, await world.accept(channels=("email",))))
+    delivery = await world.delivery("email")
+    assert (delivery.status, delivery.reason) == ("suppressed", "complaint")
+    assert (await world.history()).open == 0
+
+
+async def test_a_queue_that_is_away_is_no_failure() -> None:
+    """The decision is on record and looked at again: the reconciler hands it over (G1)."""
+    world = World()
+    await world.anna()
+    one = await world.accept()
+    batch = await world.pulled(INGEST, IngestItem(one))
+    world.queue.broker.away = True
+    assert all_done(await router(world).handle(batch))
+    world.queue.broker.away = False
+    assert world.waiting(EMAIL) == []
+    assert (await world.history()).open == 1
+    assert len(await world.store.due(Level.P0, T0 + RECHECK_MS, 10)) == 1
+
+
+async def test_a_store_that_is_away_is_an_error() -> None:
+    """Nothing may be handed over that isn't on record."""
+    world = World()
+    batch = await world.pulled(INGEST, IngestItem(await world.accept()))
+    await world.store.close_store()
+    with pytest.raises(StoreUnavailable):
+        await router(world).handle(batch)
+    assert world.waiting(EMAIL) == world.waiting(INAPP) == []
+
+
+async def accept_batch(world: World, users: int, **fields: object) -> Batch:
+    one = Notification(id="bat_" + "0" * 26, tenant=TENANT, user="", type="marketing", created_at=T0, **fields)  # type: ignore[arg-type]
+    batch = Batch(one.id, TENANT, "marketing", T0, one, tuple(f"user-{n}" for n in range(users)))
+    await world.store.accept([Submission(tenant=TENANT, batch=batch, check_at=T0 + GRACE_MS)])
+    return batch
+
+
+async def test_a_batch_becomes_its_members() -> None:
+    """Each with its row before its item, in order, in the level of the batch; heavy bodies stay behind."""
+    world = World()
+    batch = await accept_batch(world, 3, title="News", body="x" * (HEAVY_CONTENT + 1))
+    items = await world.pulled(INGEST, BatchItem(TENANT, batch.id, int(batch.level)))
+    assert all_done(await router(world).handle(items))
+    members = [batch.member(n) for n in range(3)]
+    assert world.waiting(INGEST) == [IngestItem(member.lighten()) for member in members]
+    assert len(world.queue.broker.of(INGEST, Level.P2)) == 4
+    for member in members:
+        assert (await world.history(member.id)).notification == member
+    assert await world.store.batches_due(T0 + 10 * GRACE_MS, 10) == []
+
+
+async def test_expanding_twice_writes_the_same_rows() -> None:
+    """A second copy of the batch item, or a crash half way: no member twice."""
+    world = World()
+    batch = await accept_batch(world, 2, title="News")
+    for _ in range(2):
+        items = await world.pulled(INGEST, BatchItem(TENANT, batch.id, int(batch.level)))
+        await router(world).handle(items[-1:])
+    assert len(await world.store.batch_histories(Key(TENANT, batch.id))) == 2
+
+
+async def test_a_batch_is_expanded_only_when_its_members_are_on_their_way() -> None:
+    """With the queue away it stays to be done, and the same batch is handled again."""
+    world = World()
+    batch = await accept_batch(world, 2, title="News")
+    items = await world.pulled(INGEST, BatchItem(TENANT, batch.id, int(batch.level)))
+    world.queue.broker.away = True
+    with pytest.raises(QueueUnavailable):
+        await router(world).handle(items)
+    assert await world.store.batches_due(T0 + GRACE_MS, 10) == [batch]
+
+
+async def test_notifications_and_batches_share_a_lane() -> None:
+    """Every item has the outcome of its own place; a batch that nobody knows any more is done."""
+    world = World()
+    await world.anna(email=None)
+    dead, fine = await world.accept(channels=("email",)), await world.accept(id="ntf_2")
+    batch = [
+        *await world.pulled(INGEST, BatchItem(TENANT, "bat_unknown", 0)),
+        *await world.pulled(INGEST, IngestItem(dead)),
+        *await world.pulled(INGEST, BatchItem(TENANT, "bat_unknown", 0)),
+        *await world.pulled(INGEST, IngestItem(fine)),
+    ]
+    outcomes = await router(world).handle(batch)
+    assert [type(one) for one in outcomes] == [type(DONE), Dead, type(DONE), type(DONE)]
+
+
+async def test_no_one_is_told_of_another_tenants_user() -> None:
+    """The same user id in two tenants is two people."""
+    world = World()
+    await world.anna()
+    await world.online("n1")
+    stranger = await world.accept(id="ntf_2", tenant="other")
+    await route(world, stranger)
+    assert world.waiting(INAPP) == world.waiting(EMAIL) == []
+    assert stranger.user_key != ANNA

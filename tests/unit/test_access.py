@@ -1,0 +1,145 @@
+"""Who is calling: what a server key and a user token are, and everything that only looks like one."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import jwt
+import pytest
+
+from heliograph.access import AUDIENCE, KEY_PREFIX, ServerKeys, UserTokens, create_key, digest_of
+from heliograph.core.errors import Problem, StoreUnavailable
+from heliograph.core.model import Key
+from heliograph.core.ports import ApiKey
+from heliograph.testing.store import MemoryStore
+from tests.unit.given import T0, FakeClock
+
+SECRET = "a-secret-for-user-tokens-of-32-bytes-or-more"
+ANNA = Key("acme", "anna")
+
+
+async def refused(keys: ServerKeys, secret: str) -> str:
+    with pytest.raises(Problem) as problem:
+        await keys.tenant_of(secret)
+    return problem.value.kind.code
+
+
+async def test_a_key_opens_its_own_tenant() -> None:
+    """Made once, shown once, stored as a digest; it looks like nothing else."""
+    store, clock = MemoryStore(), FakeClock()
+    secrets = [await create_key(store, tenant, clock()) for tenant in ("acme", "other")]
+    keys = ServerKeys(store, clock)
+    assert [await keys.tenant_of(secret) for secret in secrets] == ["acme", "other"]
+    assert all(secret.startswith(KEY_PREFIX) and len(secret) > 30 for secret in secrets)
+    stored = await store.api_key(digest_of(secrets[0]))
+    assert stored
+    assert secrets[0].startswith(stored.prefix)
+    assert secrets[0] not in repr(stored)
+
+
+@pytest.mark.parametrize("secret", ["", "hg_sk_", "hg_sk_unknown", "ä" * 10, "x" * 4096])
+async def test_an_unknown_key_is_nobodys(secret: str) -> None:
+    """No key, half a key, another key: the same answer."""
+    store, clock = MemoryStore(), FakeClock()
+    await create_key(store, "acme", clock())
+    assert await refused(ServerKeys(store, clock), secret) == "unauthorized"
+
+
+@pytest.mark.parametrize("tenant", ["", "-a", "a b", "a/b", "a.b", "ä", "x" * 64, "a\n"])
+async def test_a_tenant_has_a_name_that_fits_everywhere(tenant: str) -> None:
+    """It stands in keys and subjects."""
+    with pytest.raises(Problem):
+        await create_key(MemoryStore(), tenant, T0)
+
+
+async def test_the_bootstrap_key_is_the_default_tenants() -> None:
+    """Accepted without standing in the store; an empty one is none at all."""
+    store, clock = MemoryStore(), FakeClock()
+    assert await ServerKeys(store, clock, "hg_sk_boot").tenant_of("hg_sk_boot") == "default"
+    assert await refused(ServerKeys(store, clock, "hg_sk_boot"), "hg_sk_boo") == "unauthorized"
+    assert await refused(ServerKeys(store, clock, ""), "") == "unauthorized"
+
+
+async def test_a_revoked_key_is_refused_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache spares the store, and forgets."""
+    store, clock = MemoryStore(), FakeClock()
+    secret = await create_key(store, "acme", clock())
+    keys = ServerKeys(store, clock)
+    await keys.tenant_of(secret)
+
+    async def gone(digest: str) -> ApiKey | None:
+        return None
+
+    monkeypatch.setattr(store, "api_key", gone)
+    clock.forward(4.9)
+    assert await keys.tenant_of(secret) == "acme"
+    clock.forward(0.1)
+    assert await refused(keys, secret) == "unauthorized"
+
+
+async def test_a_store_that_is_away_is_no_wrong_key() -> None:
+    """A 503 that is tried again, not a 401 that makes somebody change their keys."""
+    store, clock = MemoryStore(), FakeClock()
+    secret = await create_key(store, "acme", clock())
+    known = ServerKeys(store, clock)
+    await known.tenant_of(secret)
+    await store.close_store()
+    assert await known.tenant_of(secret) == "acme"
+    with pytest.raises(StoreUnavailable):
+        await ServerKeys(store, clock).tenant_of(secret)
+
+
+# --- user tokens ------------------------------------------------------------------------------------------------------
+
+
+def token(secret: str = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
+    given = {"sub": "anna", "tenant": "acme", "aud": AUDIENCE, "exp": T0 // 1000 + 60, **claims}
+    return jwt.encode({k: v for k, v in given.items() if v is not None}, secret, algorithm=algorithm)
+
+
+def part(value: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+def test_a_minted_token_is_its_users_until_it_expires() -> None:
+    """To the second, by our own clock."""
+    clock = FakeClock()
+    tokens = UserTokens(SECRET, clock)
+    minted, expires_at = tokens.mint(ANNA, 60)
+    assert expires_at == T0 + 60_000
+    assert tokens.verify(minted) == (ANNA, expires_at)
+    clock.forward(59.999)
+    assert tokens.verify(minted) == (ANNA, expires_at)
+    clock.forward(0.001)
+    with pytest.raises(Problem):
+        tokens.verify(minted)
+
+
+def test_a_token_of_the_customers_own_making_is_as_good() -> None:
+    """Any library's HS256 with the four claims; an audience may be a list, times may be fractions."""
+    tokens = UserTokens(SECRET, FakeClock())
+    assert tokens.verify(token(aud=["other", AUDIENCE], exp=T0 / 1000 + 1.5, extra="x"))[0] == ANNA
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "", "x", "a.b.c", ".", "é", token()[:-2], token() + "x", token(secret=SECRET[::-1]),
+        token(secret=SECRET * 2, algorithm="HS512"), token(secret=SECRET * 2, algorithm="HS384"),
+        f"{part({'alg': 'none', 'typ': 'JWT'})}.{token().split('.')[1]}.",
+        f"{part({'alg': 'None', 'typ': 'JWT'})}.{token().split('.')[1]}.{token().split('.')[2]}",
+        token(sub=None), token(tenant=None), token(exp=None), token(aud=None), token(aud="other"), token(aud=[]),
+        token(sub="a b"), token(sub=""), token(sub="a/b"), token(tenant="a b"), token(tenant=5), token(tenant=["acme"]),
+        token(exp=T0 // 1000), token(exp=T0 // 1000 - 1), token(exp=0), token(exp=-1), token(exp=True),
+        token(exp=float("inf")), token(exp=float("nan")), token(exp=10**400), token(exp=T0 + 60_000),
+    ],
+)  # fmt: skip
+def test_everything_else_is_refused_alike(bad: str) -> None:
+    """Another algorithm, secret or audience, missing or odd claims, no token at all: one answer that tells nothing."""
+    with pytest.raises(Problem) as problem:
+        UserTokens(SECRET, FakeClock()).verify(bad)
+    assert (problem.value.kind.code, problem.value.detail, problem.value.flaws) == (
+        "unauthorized", problem.value.kind.title, (),
+    )  # fmt: skip
