@@ -167,21 +167,23 @@ class Attempts:
         outcomes: list[Outcome] = []
         for (item, number), (provider, answer) in zip(going, answers, strict=True):
             event, outcome = self._decide(item, number, provider, answer, now)
-            events.append(event)
+            if event is not None:
+                events.append(event)
             outcomes.append(outcome)
         return events, outcomes
 
     def _decide(
         self, item: ItemT, number: int, provider: str, answer: ProviderOutcome, now: Millis
-    ) -> tuple[Event, Outcome]:
+    ) -> tuple[Event | None, Outcome]:
         if isinstance(answer, Delivered):
             kind = "delivered" if answer.final else "sent"
             return _event(item, kind, number, now, provider, provider_id=answer.provider_id), DONE
         decision = after_failure(self._policy, number - item.base, answer, now, random.random)
         if isinstance(decision, GiveUp):
-            failed = _event(item, "failed", number, now, provider, detail=decision.cause)
-            # A device that is gone is no accident to be replayed: its token is forgotten.
-            return failed, DONE if isinstance(answer, Unregistered) else Dead(decision.cause, provider)
+            if isinstance(answer, Unregistered):
+                # A device that is gone is no accident to be replayed: its token is forgotten.
+                return _event(item, "failed", number, now, provider, detail=decision.cause), DONE
+            return None, Dead(decision.cause, attempt=number, provider=provider)
         assert isinstance(answer, Throttled | Unavailable | Misconfigured)
         lost_sight = isinstance(answer, Unavailable) and answer.unknown
         kind = "unknown" if lost_sight else "retrying"

@@ -205,8 +205,8 @@ class Consumer:
         await self._store.record([
             Event(
                 tenant=item.key.tenant, notification_id=item.key.id, at=now, kind="failed",
-                target=item.target or ROUTING, attempt=getattr(item, "attempt", 0), gen=getattr(item, "gen", 0),
-                detail=outcome.cause,
+                target=item.target or ROUTING, attempt=outcome.attempt or getattr(item, "attempt", 0),
+                gen=getattr(item, "gen", 0), provider=outcome.provider or None, detail=outcome.cause,
             )
             for item, outcome in dead
         ])  # fmt: skip
@@ -219,8 +219,8 @@ class Consumer:
             lane=self._lane.name,
             level=item.level,
             cause=outcome.cause,
-            detail=outcome.detail,
-            attempts=getattr(item, "attempt", 0),
+            detail=outcome.detail or outcome.provider,
+            attempts=outcome.attempt or getattr(item, "attempt", 0),
             at=self._clock(),
             item=msgspec.msgpack.encode(item),
         )

@@ -77,6 +77,9 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     @property
     def settles(self) -> str | None:
         """The name of what this event closes, or None. The first event of a name closes it, later ones do not."""
+        if self.kind == "routed":
+            # Routing itself was owed until now. If it found no way it is owed still: its failure settles it.
+            return f"{ROUTING}.{self.gen}" if self.plan else None
         if self.kind not in _STATUS_OF_KIND or self._awaits_ack:
             return None
         return f"{self.target}.{self.gen}"
@@ -89,9 +92,6 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     @property
     def opens(self) -> int:
         """How many deliveries this event adds to those that are owed."""
-        if self.kind == "routed":
-            # Routing itself was owed until now. If it found no way it is owed still: its failure settles it.
-            return max(0, len(self.plan) - 1)
         return 1 if self.kind == "replayed" else len(self.plan)
 
 

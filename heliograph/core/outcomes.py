@@ -70,10 +70,15 @@ class RetryAt(msgspec.Struct, frozen=True):
 
 
 class Dead(msgspec.Struct, frozen=True):
-    """The item can't be handled: into the dead letters with its cause."""
+    """The item can't be handled: into the dead letters with its cause, and only then is it recorded as failed.
+
+    `attempt` and `provider` say which try ended it, where a provider's answer did.
+    """
 
     cause: str
     detail: str = ""
+    attempt: int = 0
+    provider: str = ""
 
 
 Outcome = Done | RetryAt | Dead

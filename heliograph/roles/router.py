@@ -109,9 +109,11 @@ def _nowhere(decision: Route | None) -> Outcome:
 
 
 def _routed(item: IngestItem, plan: tuple[str, ...], now: Millis, why: dict[str, str], because: str) -> Event:
+    # A redelivered item may be decided otherwise, because the world has changed: that is an event of its own, or what
+    # it plans would be settled without ever having been owed.
     return Event(
         tenant=item.key.tenant, notification_id=item.key.id, at=now, kind="routed", gen=item.gen, plan=plan, why=why,
-        detail=because,
+        detail=because, unique=",".join(plan),
     )  # fmt: skip
 
 

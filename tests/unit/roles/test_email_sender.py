@@ -70,7 +70,7 @@ async def test_providers_take_turns_from_attempt_to_attempt() -> None:
         assert isinstance(outcome, RetryAt)
         item = outcome.item
     assert isinstance(item, OutboxItem)
-    assert await post.send(item) == [Dead("503", "sendgrid")]
+    assert await post.send(item) == [Dead("503", attempt=3, provider="sendgrid")]
     assert [len(provider.sent) for provider in post.providers] == [2, 1]
     attempts = [mail.args["hg_attempt"] for provider in post.providers for mail in provider.sent]
     assert attempts == ["1", "3", "2"]
@@ -98,7 +98,10 @@ async def test_an_address_that_does_not_exist_is_not_written_to_again() -> None:
         ADDRESS: Rejected("550 no such user", bad_address=True), "bert@acme.example": Rejected("552 too large"),
     }  # fmt: skip
     outcomes = await post.send(await post.rendered(), await post.rendered("bert@acme.example", id="ntf_2"))
-    assert outcomes == [Dead("550 no such user", "sendgrid"), Dead("552 too large", "sendgrid")]
+    assert outcomes == [
+        Dead("550 no such user", attempt=1, provider="sendgrid"),
+        Dead("552 too large", attempt=1, provider="sendgrid"),
+    ]
     addresses = [Key(TENANT, ADDRESS), Key(TENANT, "bert@acme.example"), Key("other", ADDRESS)]
     assert await post.store.suppressed(addresses) == ["hard_bounce", None, None]
 

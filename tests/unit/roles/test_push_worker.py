@@ -69,7 +69,7 @@ async def test_every_device_has_its_own_outcome() -> None:
     phone.provider.answers |= {"token-dev_0": Unavailable("503"), "token-dev_1": Rejected("INVALID_ARGUMENT")}
     outcomes = await phone.send(*await phone.routed(*devices))
     assert [type(one) for one in outcomes] == [RetryAt, Dead, type(DONE)]
-    assert outcomes[1] == Dead("INVALID_ARGUMENT", "fcm")
+    assert outcomes[1] == Dead("INVALID_ARGUMENT", attempt=1, provider="fcm")
 
 
 async def test_expired_and_erased_ones_are_not_sent() -> None:
@@ -99,7 +99,7 @@ async def test_a_kind_nobody_serves_is_refused_with_its_name() -> None:
     """The configuration changed after it was routed."""
     phone = Phone()
     outcomes = await phone.send(*await phone.routed(device(kind="apns")))
-    assert outcomes == [Dead("no provider is configured for apns", "")]
+    assert outcomes == [Dead("no provider is configured for apns", attempt=1)]
 
 
 async def test_a_second_copy_is_not_sent_again() -> None:

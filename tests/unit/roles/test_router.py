@@ -8,6 +8,7 @@ import pytest
 
 from heliograph.core.errors import QueueUnavailable, StoreUnavailable
 from heliograph.core.lanes import EMAIL, INAPP, INGEST, PUSH, BatchItem, EmailItem, InAppItem, IngestItem, push_item
+from heliograph.core.lifecycle import status_of
 from heliograph.core.model import HEAVY_CONTENT, Batch, Key, Level, Notification, Type
 from heliograph.core.outcomes import DONE, Dead, Outcome
 from heliograph.core.ports import Submission
@@ -85,6 +86,41 @@ async def test_a_redelivered_batch_writes_the_same_rows() -> None:
     for _ in range(3):
         await route(world, one)
     assert await world.kinds() == ["routed"]
+    assert (await world.history()).open == 2
+
+
+async def test_a_redelivered_item_may_be_decided_otherwise() -> None:
+    """The world changed between a crash and the second try: both decisions are on record, and all they plan is owed."""
+    world = World()
+    await world.anna()
+    one = await world.accept()
+    await route(world, one)
+    await world.online("n1")
+    await route(world, one)
+    assert [e.plan for e in (await world.history()).events] == [("email",), ("in_app",)]
+    assert (await world.history()).open == 2
+    await world.store.record([event("sent", attempt=1), event("delivered", "in_app", attempt=1)])
+    assert (await world.history()).open == 0
+
+
+async def test_a_dead_end_that_expires_before_it_is_buried_ends_as_expired() -> None:
+    """The router died between "no way" and the dead letter; when the item came back, its time was over."""
+    world = World()
+    await world.anna(email=None)
+    one = await world.accept(channels=("email",), expires_at=T0 + 1_000)
+    await route(world, one)
+    world.clock.forward(1)
+    assert all_done(await route(world, one))
+    history = await world.history()
+    assert (status_of(history), history.open) == ("expired", 0)
+
+
+async def test_a_failure_of_routing_after_it_succeeded_leaves_its_deliveries_owed() -> None:
+    """An item that keeps killing routers becomes a dead letter; what was planned before is still delivered."""
+    world = World()
+    await world.anna(phone=True)
+    await route(world, await world.accept())
+    await world.store.record([event("failed", "routing", detail="poison")])
     assert (await world.history()).open == 2
 
 
