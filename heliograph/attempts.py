@@ -16,8 +16,9 @@ import msgspec
 
 from heliograph import telemetry
 from heliograph.core.errors import StoreUnavailable
+from heliograph.core.lanes import Item
 from heliograph.core.lifecycle import Begin, Drop, Event, Wait, after_refusal
-from heliograph.core.model import Key, Level, Millis
+from heliograph.core.model import Millis
 from heliograph.core.outcomes import (
     DONE,
     Dead,
@@ -40,15 +41,9 @@ _ROUNDS: Final = 3
 """Begin, at most once more after an unknown attempt, and once more if a rival was faster."""
 
 
-class Attempted(Protocol):
+class Attempted(Item, Protocol):
     """What an item must carry to be attempted."""
 
-    @property
-    def key(self) -> Key: ...
-    @property
-    def level(self) -> Level: ...
-    @property
-    def target(self) -> str: ...
     @property
     def attempt(self) -> int: ...
     @property

@@ -6,7 +6,7 @@ traceback; a store that is away becomes 503 with Retry-After (CONTRACT section 1
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
 
 import msgspec
@@ -51,8 +51,8 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 AnyRequest = Request[Any, Any, Any]
 
 
-def problem_response(problem: Problem) -> Response[bytes]:
-    """RFC 9457, with the extension members `code` and `errors`."""
+def problem_response(problem: Problem, more: Mapping[str, str] | None = None) -> Response[bytes]:
+    """RFC 9457, with the extension members `code` and `errors`; `more` headers go along."""
     kind = problem.kind
     telemetry.requests_refused_total.labels(kind.code).inc()
     content = {
@@ -63,7 +63,9 @@ def problem_response(problem: Problem) -> Response[bytes]:
         "code": kind.code,
         "errors": [{"path": flaw.path, "message": flaw.message} for flaw in problem.flaws],
     }
-    headers = {"Retry-After": str(problem.retry_after_s)} if problem.retry_after_s is not None else {}
+    headers = dict(more or {})
+    if problem.retry_after_s is not None:
+        headers["Retry-After"] = str(problem.retry_after_s)
     if kind.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(encode(content), status_code=kind.status, media_type=_PROBLEM_JSON, headers=headers)
@@ -76,7 +78,8 @@ def _on_problem(_: AnyRequest, problem: Problem) -> Response[bytes]:
 def _on_http(_: AnyRequest, error: HTTPException) -> Response[bytes]:
     if error.status_code >= 500:
         return problem_response(Problem("internal"))
-    return problem_response(Problem(_CODE_OF_STATUS.get(error.status_code, "invalid")))
+    # RFC 9110 section 15.5.6: a 405 names the methods that there are, in `Allow`.
+    return problem_response(Problem(_CODE_OF_STATUS.get(error.status_code, "invalid")), error.headers)
 
 
 def _on_away(_: AnyRequest, error: Exception) -> Response[bytes]:

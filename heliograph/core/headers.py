@@ -94,7 +94,8 @@ def parse_mailbox(text: str) -> Address:
     name, address = (head.strip(), tail.removesuffix(">")) if opened and tail.endswith(">") else ("", text.strip())
     if len(name) > 1 and name[0] == name[-1] == '"':
         name = re.sub(r"\\(.)", r"\1", name[1:-1])
-    flaw = address_flaw(address)
+    # A sender of our own may stand on a bare host, as in noreply@localhost; a recipient may not.
+    flaw = address_flaw(address) and address_flaw(f"{address}.local")
     if flaw is not None:
         raise ValueError(f"the sender {text!r}: the address {flaw}")
     return Address(display_name=name, addr_spec=address)

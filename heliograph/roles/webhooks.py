@@ -101,7 +101,7 @@ def to_events(received: Sequence[SendGridEvent], now: Millis) -> list[Event]:
         Event(
             tenant=one.hg_tenant,
             notification_id=one.hg_id,
-            at=min(now, one.timestamp * 1000 + 999),
+            at=max(0, min(now, one.timestamp * 1000 + 999)),
             kind=_KIND[one.event],
             target=one.hg_target,
             attempt=_number(one.hg_attempt),

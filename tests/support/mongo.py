@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from pymongo import AsyncMongoClient
+from pymongo import MongoClient
 
 from tests.support.eventually import eventually
 
@@ -90,5 +91,10 @@ async def fresh_database(server_url: str) -> AsyncIterator[str]:
     name = f"test_{secrets.token_hex(6)}"
     base, question, options = server_url.partition("?")
     yield f"{base.rstrip('/')}/{name}{question}{options}"
-    async with AsyncMongoClient[dict[str, object]](server_url) as client:
-        await client.drop_database(name)
+    await asyncio.to_thread(_drop, server_url, name)
+
+
+def _drop(server_url: str, name: str) -> None:
+    """With the blocking client: the asynchronous one can lose a socket when it is closed as soon as it was used."""
+    with MongoClient[dict[str, object]](server_url) as client:
+        client.drop_database(name)

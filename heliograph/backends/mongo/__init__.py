@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from heliograph.backends.mongo import indexes
 from heliograph.backends.mongo.access import Access
-from heliograph.backends.mongo.connection import check_url, connect, reaching
+from heliograph.backends.mongo.connection import check_url, connect
 from heliograph.backends.mongo.dead_letters import DeadLetters
 from heliograph.backends.mongo.inbox import Inbox
 from heliograph.backends.mongo.people import People
@@ -29,20 +29,16 @@ class MongoStore(Sending, Progress, Inbox, People, Access, DeadLetters):
     """
 
     def __init__(self, url: str) -> None:
+        super().__init__()
         check_url(url)
         self._url = url
 
-    @reaching
     async def open(self) -> None:
         """Raises StoreUnavailable, or `pymongo.errors.ConfigurationError` for a URL that is none."""
         self._client = connect(self._url)
         try:
-            await indexes.create(self._database)
+            with self._call():
+                await indexes.create(self._database)
         except BaseException:
             await self.close_store()
             raise
-
-    async def close_store(self) -> None:
-        client, self._client = self._client, None
-        if client:
-            await client.close()

@@ -6,9 +6,11 @@ to the primary. Nothing here knows what is stored.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
-from functools import wraps
-from typing import Any, Final, ParamSpec, TypeVar
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from functools import update_wrapper
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
@@ -96,32 +98,61 @@ def _options(url: str) -> list[tuple[str, str]]:
 
 
 class Connected:
-    """What the parts of the store share: the open database."""
+    """What the parts of the store share: the open database, and who is using it."""
 
-    _client: Client | None = None
+    def __init__(self) -> None:
+        self._client: Client | None = None
+        self._closing = False
+        self._calls = 0
+        self._idle = asyncio.Event()
 
     @property
     def _database(self) -> Database:
-        if self._client is None:
-            raise StoreUnavailable("the store is not open")
+        assert self._client
         return self._client.get_default_database(
             DATABASE, write_concern=DURABLE, read_preference=ReadPreference.PRIMARY
         )
 
-
-def reaching(call: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Makes a store method raise `StoreUnavailable` for everything that means the store can't work now."""
-
-    @wraps(call)
-    async def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+    @contextmanager
+    def _call(self) -> Iterator[None]:
+        """Around a call: everything that means that the store can't work now becomes `StoreUnavailable`."""
+        if self._client is None or self._closing:
+            raise StoreUnavailable("the store is not open")
+        self._calls += 1
         try:
-            return await call(*args, **kwargs)
+            yield
         except PyMongoError as error:
             if _unavailable(error):
                 raise StoreUnavailable(str(error)) from error
             raise
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._idle.set()
 
-    return wrapped
+    async def close_store(self) -> None:
+        """Waits for the calls that are under way: the driver drops them, and sockets, when it is closed earlier."""
+        self._closing = True
+        while self._calls:
+            self._idle.clear()
+            await self._idle.wait()
+        client, self._client, self._closing = self._client, None, False
+        if client:
+            await client.close()
+
+
+S = TypeVar("S", bound=Connected)
+
+
+def reaching(call: Callable[Concatenate[S, P], Awaitable[T]]) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+    """Makes a method of the store raise `StoreUnavailable` when the server can't be reached or can't write."""
+
+    async def reached(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._call():
+            return await call(self, *args, **kwargs)
+
+    update_wrapper(reached, call)
+    return reached
 
 
 def _unavailable(error: PyMongoError) -> bool:

@@ -31,6 +31,8 @@ def _of_one(events: Sequence[Event]) -> list[UpdateOne]:
     for event in events:
         if len(events) > 1:
             updates.append(_all_at_once([event]))
+        if event.opens and event.settles:
+            updates.append(_opening(event))
         if event.opens or event.settles:
             updates.append(_uncounted(event))
     return updates
@@ -60,6 +62,13 @@ def _balance(events: Sequence[Event]) -> tuple[int, int]:
         names.update(filter(None, [event.settles]))
         lowest = min(lowest, change)
     return change, lowest
+
+
+def _opening(event: Event) -> UpdateOne:
+    """For an event that opens deliveries and settles what is settled already: a routing that was decided anew."""
+    unrecorded = {"events.i": {"$ne": event.id}, "settled": event.settles, "cancelled": False}
+    update: Document = {"$push": {"events": event_document(event)}, "$inc": {"open": event.opens}}
+    return UpdateOne({"_id": id_of(event.key), **unrecorded}, update | _leaving([event]))
 
 
 def _uncounted(event: Event) -> UpdateOne:

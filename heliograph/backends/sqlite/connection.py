@@ -136,8 +136,9 @@ class DatabaseFile:
         return decoder.decode(text)
 
     async def forget_old_pages(self) -> None:
-        """Empties the write-ahead log, as far as nobody is reading from it: it still holds what was deleted."""
-        await self.read(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").get)
+        """Empties the write-ahead log, which still holds what was deleted. While somebody reads from it, it stays."""
+        with contextlib.suppress(StoreUnavailable):
+            await self.read(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").get)
 
     async def close(self) -> None:
         """Finishes what was begun."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, get_args
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from heliograph.core import wire
@@ -66,7 +67,7 @@ def routes(store: Store, fanout: InboxFanout, callers: Callers, clock: Clock) ->
         return json({"unread": (await store.unread([callers.user(request)]))[0]})
 
     @post("/v1/inbox/{item_id:str}/{mark:str}", status_code=204, opt={"auth": "user"}, summary="Mark an item")
-    async def mark_item(request: AnyRequest, item_id: str, mark: str) -> Response[None]:
+    async def mark_item(request: AnyRequest, item_id: FromPath[str], mark: FromPath[str]) -> Response[None]:
         user = callers.user(request)
         if mark not in MARKS:
             raise Problem("not_found")

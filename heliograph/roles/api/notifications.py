@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from litestar import Response, delete, get
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from heliograph.core import wire
@@ -30,22 +31,22 @@ async def history_of(store: Store, key: Key) -> History:
 
 def routes(store: Store, callers: Callers, clock: Clock) -> list[ControllerRouterHandler]:
     @get("/v1/notifications/{notification_id:str}", opt={"auth": "server"}, summary="Status and deliveries")
-    async def show(request: AnyRequest, notification_id: str) -> Response[bytes]:
+    async def show(request: AnyRequest, notification_id: FromPath[str]) -> Response[bytes]:
         key = Key(await callers.tenant(request), notification_id)
         return json(wire.notification(await history_of(store, key)))
 
     @get("/v1/notifications/{notification_id:str}/timeline", opt={"auth": "server"}, summary="What happened, in order")
-    async def timeline(request: AnyRequest, notification_id: str) -> Response[bytes]:
+    async def timeline(request: AnyRequest, notification_id: FromPath[str]) -> Response[bytes]:
         key = Key(await callers.tenant(request), notification_id)
         return json({"events": wire.timeline(await history_of(store, key))})
 
     @get("/v1/notifications/{notification_id:str}/explain", opt={"auth": "server"}, summary="The routing in words")
-    async def explain(request: AnyRequest, notification_id: str) -> Response[bytes]:
+    async def explain(request: AnyRequest, notification_id: FromPath[str]) -> Response[bytes]:
         key = Key(await callers.tenant(request), notification_id)
         return json(wire.explain(await history_of(store, key)))
 
     @delete("/v1/notifications/{notification_id:str}", status_code=200, opt={"auth": "server"}, summary="Cancel")
-    async def cancel(request: AnyRequest, notification_id: str) -> Response[bytes]:
+    async def cancel(request: AnyRequest, notification_id: FromPath[str]) -> Response[bytes]:
         key = Key(await callers.tenant(request), notification_id)
         await history_of(store, key)
         result = await store.cancel(key, clock())
@@ -57,7 +58,7 @@ def routes(store: Store, callers: Callers, clock: Clock) -> list[ControllerRoute
         return json({"status": "cancelled"})
 
     @get("/v1/batches/{batch_id:str}", opt={"auth": "server"}, summary="Progress of a list send")
-    async def show_batch(request: AnyRequest, batch_id: str) -> Response[bytes]:
+    async def show_batch(request: AnyRequest, batch_id: FromPath[str]) -> Response[bytes]:
         key = Key(await callers.tenant(request), batch_id)
         batch = await store.batch(key)
         if batch is None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Response, delete, get, post, put
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
@@ -71,7 +72,7 @@ def _user_routes(
     store: Store, presence: PresenceCache, callers: Callers, clock: Clock
 ) -> list[ControllerRouterHandler]:
     @put("/v1/users/{user_id:str}", opt={"auth": "server", "body": UserInput}, summary="Create or replace a user")
-    async def put_user(request: AnyRequest, user_id: str) -> Response[bytes]:
+    async def put_user(request: AnyRequest, user_id: FromPath[str]) -> Response[bytes]:
         key = _user_key(await callers.tenant(request), user_id)
         wanted = await read_body(request, UserInput)
         flaws = tuple(person_flaws(wanted.email, wanted.name, wanted.data))
@@ -81,7 +82,7 @@ def _user_routes(
         return json(wire.user(await store.put_user(user)))
 
     @get("/v1/users/{user_id:str}", opt={"auth": "server"}, summary="A user and their devices")
-    async def get_user(request: AnyRequest, user_id: str) -> Response[bytes]:
+    async def get_user(request: AnyRequest, user_id: FromPath[str]) -> Response[bytes]:
         key = Key(await callers.tenant(request), user_id)
         recipient = (await store.recipients([key]))[0]
         if recipient.user is None:
@@ -89,7 +90,7 @@ def _user_routes(
         return json({**wire.user(recipient.user), "devices": [wire.device(d) for d in recipient.devices]})
 
     @delete("/v1/users/{user_id:str}", opt={"auth": "server"}, summary="Erase a user everywhere")
-    async def delete_user(request: AnyRequest, user_id: str) -> Response[None]:
+    async def delete_user(request: AnyRequest, user_id: FromPath[str]) -> Response[None]:
         key = Key(await callers.tenant(request), user_id)
         await presence.forget(key)  # first: if the cache is away, nothing is done and the call can be repeated
         known = await store.erase_user(key)
@@ -103,7 +104,7 @@ def _user_routes(
         opt={"auth": "server", "body": TokenInput},
         summary="Mint a user token",
     )
-    async def mint_token(request: AnyRequest, user_id: str) -> Response[bytes]:
+    async def mint_token(request: AnyRequest, user_id: FromPath[str]) -> Response[bytes]:
         key = _user_key(await callers.tenant(request), user_id)
         wanted = await read_body(request, TokenInput) if await raw_body(request) else TokenInput()
         token, expires_at = callers.tokens.mint(key, wanted.ttl_s)
@@ -125,7 +126,7 @@ def _device_routes(store: Store, callers: Callers, clock: Clock) -> list[Control
         return no_content()
 
     @post("/v1/users/{user_id:str}/devices", opt={"auth": "server", "body": DeviceInput}, summary="Register a device")
-    async def add_for(request: AnyRequest, user_id: str) -> Response[bytes]:
+    async def add_for(request: AnyRequest, user_id: FromPath[str]) -> Response[bytes]:
         return await register(request, _user_key(await callers.tenant(request), user_id))
 
     @post("/v1/devices", opt={"auth": "user", "body": DeviceInput}, summary="Register this device")
@@ -133,16 +134,16 @@ def _device_routes(store: Store, callers: Callers, clock: Clock) -> list[Control
         return await register(request, callers.user(request))
 
     @get("/v1/users/{user_id:str}/devices", opt={"auth": "server"}, summary="A user's devices")
-    async def list_for(request: AnyRequest, user_id: str) -> Response[bytes]:
+    async def list_for(request: AnyRequest, user_id: FromPath[str]) -> Response[bytes]:
         key = Key(await callers.tenant(request), user_id)
         return json({"devices": [wire.device(device) for device in await store.devices(key)]})
 
     @delete("/v1/users/{user_id:str}/devices/{device_id:str}", opt={"auth": "server"}, summary="Remove a device")
-    async def remove_for(request: AnyRequest, user_id: str, device_id: str) -> Response[None]:
+    async def remove_for(request: AnyRequest, user_id: FromPath[str], device_id: FromPath[str]) -> Response[None]:
         return await unregister(Key(await callers.tenant(request), user_id), device_id)
 
     @delete("/v1/devices/{device_id:str}", opt={"auth": "user"}, summary="Remove this device")
-    async def remove_own(request: AnyRequest, device_id: str) -> Response[None]:
+    async def remove_own(request: AnyRequest, device_id: FromPath[str]) -> Response[None]:
         return await unregister(callers.user(request), device_id)
 
     return [add_for, add_own, list_for, remove_for, remove_own]

@@ -30,6 +30,8 @@ CASES: list[tuple[str, list[Step], int]] = [
     ("routing that found no way is owed still", [("routed", "", {})], 1),
     ("until its failure is known", [("routed", "", {}), ("failed", "routing", {})], 0),
     ("routing counts once", [TO_BOTH, TO_BOTH], 2),
+    ("a routing decided anew adds its plan", [TO_MAIL, ("routed", "", {"attempt": 1, "plan": ("push:a",)})], 2),
+    ("also after routing had failed", [("failed", "routing", {}), TO_BOTH], 2),
     ("a delivery is settled", [TO_BOTH, SENT], 1),
     ("a repeat settles nothing more", [TO_BOTH, SENT, SENT], 1),
     ("another word on the same delivery neither", [TO_BOTH, SENT, DELIVERED, FAILED], 1),

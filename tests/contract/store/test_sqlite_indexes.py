@@ -67,6 +67,15 @@ async def test_no_statement_scans_a_table(statements: set[str], empty: apsw.Conn
     assert not found
 
 
+async def test_no_statement_searches_by_tenant_alone(statements: set[str], empty: apsw.Connection) -> None:
+    """That would be a full scan in an installation with one tenant; only dead letters are listed whole."""
+    found = {line for sql in statements for line in plan(empty, sql) if line.endswith("(tenant=?)")}
+    assert {line.split(" USING ")[1] for line in found} == {
+        "INDEX dead_letters_order (tenant=?)",
+        "COVERING INDEX dead_letters_cause (tenant=?)",
+    }
+
+
 async def test_nothing_is_sorted_that_an_index_has_in_order(statements: set[str], empty: apsw.Connection) -> None:
     """Queries with a LIMIT walk their index in order and stop there, instead of sorting everything first."""
     for sql in statements:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heliograph.core.ids import (
+    accepted_at,
     batch_member_id,
     batch_of_member,
     new_batch_id,
@@ -68,3 +69,18 @@ ULID = new_ulid(T0)
 def test_only_the_canonical_id_is_one(text: str) -> None:
     """An object has one id: no other spelling finds it, and none is a bug."""
     assert batch_of_member(text) is None
+
+
+@SETTINGS
+@given(st.integers(0, 2**48 - 1), st.integers(0, 99_999))
+def test_an_id_tells_when_it_was_made(now: int, index: int) -> None:
+    """Of a notification, a batch and a batch's member alike."""
+    batch_id = new_batch_id(now)
+    for one in (new_notification_id(now), batch_id, batch_member_id(batch_id, index)):
+        assert accepted_at(one) == now
+
+
+@pytest.mark.parametrize("text", ["", "ntf_", "ntf_short", "ntf_!!!!!!!!!!", "ntf_UUUUUUUUUU"])
+def test_other_texts_tell_nothing(text: str) -> None:
+    """Nought, not a bug: the metric leaves them out."""
+    assert accepted_at(text) == 0

@@ -1,0 +1,279 @@
+"""The webhook handler: signed events only, each counted once, in whatever order they come."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import random
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from litestar import Litestar
+
+from heliograph.core.lifecycle import Event, fold
+from heliograph.core.model import Key
+from heliograph.roles.webhooks import MAX_WEBHOOK, SendGridEvent, Verifier, routes, to_events, to_suppress
+from heliograph.web import application
+from tests.unit.given import T0, TENANT, event
+from tests.unit.roles.api.service import Answer, call
+from tests.unit.roles.world import World
+
+PRIVATE = ec.generate_private_key(ec.SECP256R1())
+PUBLIC = base64.b64encode(PRIVATE.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
+PATH = "/v1/webhooks/sendgrid"
+SECOND = T0 // 1000
+ADDRESS = "anna@acme.example"
+
+
+def happened(kind: str, **fields: Any) -> dict[str, Any]:
+    """An event as SendGrid posts it."""
+    return {
+        "event": kind, "email": ADDRESS, "timestamp": SECOND, "sg_event_id": f"sg-{kind}", "sg_message_id": "msg-1",
+        "hg_id": "ntf_1", "hg_tenant": TENANT, "hg_target": "email", "hg_gen": "0", "hg_attempt": "1", **fields,
+    }  # fmt: skip
+
+
+def signed(body: bytes, timestamp: str = str(SECOND), key: ec.EllipticCurvePrivateKey = PRIVATE) -> dict[str, str]:
+    signature = key.sign(timestamp.encode() + body, ec.ECDSA(SHA256()))
+    return {
+        "x-twilio-email-event-webhook-signature": base64.b64encode(signature).decode(),
+        "x-twilio-email-event-webhook-timestamp": timestamp,
+    }
+
+
+class Hook(World):
+    """A world in which a mail was sent, and the handler that hears of it."""
+
+    def __init__(self, public_key: str = PUBLIC) -> None:
+        super().__init__()
+        self.app: Litestar = application(
+            routes(self.store, self.clock, public_key, 86_400), ready=self._ready, before_metrics=self._refresh
+        )
+
+    async def _ready(self) -> dict[str, Any]:
+        return {}
+
+    async def _refresh(self) -> None:
+        """No gauge here."""
+
+    async def mailed(self) -> Hook:
+        await self.accept()
+        await self.store.record([
+            event("routed", plan=("email",)),
+            event("sending", attempt=1),
+            event("sent", attempt=1, provider="sendgrid"),
+        ])  # fmt: skip
+        return self
+
+    async def post(self, *events: object) -> Answer:
+        body = json.dumps(events).encode()
+        return await self.raw(body, signed(body))
+
+    async def raw(self, body: bytes, headers: dict[str, str]) -> Answer:
+        return await call(self.app, "POST", PATH, [body], headers)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "recorded"),
+    [
+        ("delivered", "delivered", "delivered"), ("bounce", "failed", "failed"), ("dropped", "failed", "failed"),
+        ("deferred", "sent", "deferred"), ("open", "sent", "opened"), ("click", "sent", "clicked"),
+        ("spamreport", "sent", "complained"), ("unsubscribe", "sent", "unsubscribed"),
+        ("group_unsubscribe", "sent", "unsubscribed"),
+    ],
+)  # fmt: skip
+async def test_each_kind_of_event_says_its_own(kind: str, status: str, recorded: str) -> None:
+    """A provider's word about delivery moves the status; engagement stands in the timeline only."""
+    hook = await Hook().mailed()
+    assert (await hook.post(happened(kind, reason="because"))).status == 204
+    assert (await hook.delivery("email")).status == status
+    last = (await hook.history()).events[-1]
+    assert (last.kind, last.provider, last.provider_id, last.detail) == (recorded, "sendgrid", "msg-1", "because")
+
+
+async def test_a_duplicate_changes_nothing() -> None:
+    """In the same post or a day later: SendGrid repeats what it isn't sure of."""
+    hook = await Hook().mailed()
+    for _ in range(3):
+        await hook.post(happened("open"), happened("open"), happened("delivered"))
+    assert await hook.kinds() == ["routed", "sending email", "sent email", "opened email", "delivered email"]
+    await hook.post(happened("open", sg_event_id="another"))
+    assert (await hook.kinds()).count("opened email") == 2
+
+
+@settings(max_examples=40, deadline=None, database=None)
+@given(st.randoms(use_true_random=False), st.lists(st.integers(-5, 5), min_size=5, max_size=5))
+def test_the_order_of_events_does_not_matter(shuffle: random.Random, late: list[int]) -> None:
+    """Posted in any order and portions, some twice, by a clock of whole seconds: the same deliveries in the end."""
+    kinds = ["deferred", "delivered", "open", "click", "bounce"]
+    story = [happened(kind, timestamp=SECOND + delay) for kind, delay in zip(kinds, late, strict=True)]
+
+    async def told(events: list[dict[str, Any]]) -> Any:
+        hook = await Hook().mailed()
+        while events:
+            cut = shuffle.randint(1, len(events))
+            await hook.post(*events[:cut], *events[:1])
+            events = events[cut:]
+        return fold((await hook.history()).events)
+
+    shuffled = [*story, story[0]]
+    shuffle.shuffle(shuffled)
+    assert asyncio.run(told(shuffled)) == asyncio.run(told(list(story)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "reason"),
+    [
+        ("bounce", {"type": "bounce"}, "hard_bounce"), ("bounce", {}, "hard_bounce"),
+        ("bounce", {"type": "blocked"}, None),
+        ("spamreport", {}, "complaint"), ("dropped", {}, None), ("deferred", {}, None), ("unsubscribe", {}, None),
+        ("bounce", {"email": "no address"}, None), ("bounce", {"hg_tenant": ""}, None),
+    ],
+)  # fmt: skip
+async def test_who_bounced_or_complained_is_not_written_to_again(
+    kind: str, fields: dict[str, Any], reason: str | None
+) -> None:
+    """For the tenant whose mail it was; a block is the other side's mood, not the address's fault."""
+    hook = await Hook().mailed()
+    await hook.post(happened(kind, **fields))
+    assert await hook.store.suppressed([Key(TENANT, ADDRESS), Key("other", ADDRESS)]) == [reason, None]
+
+
+async def test_events_of_others_are_ignored() -> None:
+    """Of another product on the same account, of another tenant's or an unknown notification."""
+    hook = await Hook().mailed()
+    answer = await hook.post(
+        {"event": "delivered", "email": "x@y.example", "timestamp": SECOND}, happened("delivered", hg_tenant="other"),
+        happened("delivered", hg_id="ntf_unknown"), happened("delivered", hg_id=""), happened("invented"),
+        happened("delivered", timestamp="soon"), {"no": "event"}, 5, None, [],
+    )  # fmt: skip
+    assert answer.status == 204
+    assert await hook.kinds() == ["routed", "sending email", "sent email"]
+
+
+@pytest.mark.parametrize(("gen", "attempt"), [("", ""), ("x", "-1"), ("９", "1" * 50)])
+async def test_odd_numbers_are_no_bug(gen: str, attempt: str) -> None:
+    """What isn't a number of ours counts as none."""
+    hook = await Hook().mailed()
+    assert (await hook.post(happened("delivered", hg_gen=gen, hg_attempt=attempt))).status == 204
+    last = (await hook.history()).events[-1]
+    assert (last.gen, last.attempt) == (0, 0)
+
+
+# --- signatures -------------------------------------------------------------------------------------------------------
+
+
+BODY = json.dumps([happened("delivered")]).encode()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {**signed(BODY), "x-twilio-email-event-webhook-timestamp": ""},
+        {**signed(BODY), "x-twilio-email-event-webhook-timestamp": str(SECOND + 1)},
+        {**signed(BODY), "x-twilio-email-event-webhook-signature": ""},
+        {**signed(BODY), "x-twilio-email-event-webhook-signature": "not base64!"},
+        {**signed(BODY), "x-twilio-email-event-webhook-signature": base64.b64encode(b"x" * 70).decode()},
+        {"x-twilio-email-event-webhook-timestamp": str(SECOND)},
+        signed(BODY + b" "),
+        signed(BODY, key=ec.generate_private_key(ec.SECP256R1())),
+        signed(BODY, "soon"),
+        signed(BODY, str(SECOND - 86_401)),
+        signed(BODY, str(SECOND + 86_401)),
+        signed(BODY, "9" * 400),
+    ],
+)
+async def test_only_what_sendgrid_signed_lately_is_heard(headers: dict[str, str]) -> None:
+    """Missing, broken, of another body, key or day: 401 and nothing changes."""
+    hook = await Hook().mailed()
+    (await hook.raw(BODY, headers)).problem(401, "unauthorized")
+    assert len((await hook.history()).events) == 3
+    assert await hook.store.suppressed([Key(TENANT, ADDRESS)]) == [None]
+
+
+@pytest.mark.parametrize("age_s", [-86_400, 0, 86_400])
+async def test_a_repeat_within_the_day_is_heard(age_s: int) -> None:
+    """SendGrid tries a refused post again for 24 hours."""
+    hook = await Hook().mailed()
+    assert (await hook.raw(BODY, signed(BODY, str(SECOND - age_s)))).status == 204
+
+
+async def test_without_a_key_nobody_is_heard() -> None:
+    """An unsigned webhook could be anyone's."""
+    hook = await Hook(public_key="").mailed()
+    (await hook.raw(BODY, signed(BODY))).problem(401, "unauthorized")
+
+
+def test_a_key_of_another_kind_is_refused_at_the_start() -> None:
+    """Not at the first webhook."""
+    other = rsa.generate_private_key(65_537, 2_048).public_key()
+    text = base64.b64encode(other.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
+    with pytest.raises(TypeError):
+        Verifier(text, World().clock, 60)
+    with pytest.raises(ValueError, match="Could not deserialize"):
+        Verifier("bm90IGEga2V5", World().clock, 60)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{}", b"null", b"[", b'["\xff"]', b'{"event": "delivered"}', b"[" * 100_000, b'[{"event": "\\ud800"}]'],
+)
+async def test_a_signed_body_that_is_no_list_is_a_422(body: bytes) -> None:
+    """A problem, not a bug: SendGrid gives up on a 4xx."""
+    hook = await Hook().mailed()
+    (await hook.raw(body, signed(body))).problem(422, "invalid")
+
+
+async def test_a_large_post_is_heard_and_a_huge_one_refused() -> None:
+    """SendGrid flushes at 768 KB, more than any other call may have."""
+    hook = await Hook().mailed()
+    events = [happened("open", sg_event_id=f"sg-{n}", url="https://x.example/" + "x" * 400) for n in range(1_000)]
+    body = json.dumps(events).encode()
+    assert 500_000 < len(body) < MAX_WEBHOOK
+    assert (await hook.raw(body, signed(body))).status == 204
+    assert (await hook.kinds()).count("opened email") == 1_000
+    huge = b"[" + b" " * MAX_WEBHOOK + b"]"
+    (await hook.raw(huge, signed(huge))).problem(413, "too_large")
+
+
+async def test_a_store_that_is_away_is_a_503() -> None:
+    """SendGrid repeats it; nothing is half done that a repeat would do twice."""
+    hook = await Hook().mailed()
+    await hook.store.close_store()
+    (await hook.post(happened("bounce"))).problem(503, "store_unavailable")
+    await hook.store.open()
+    assert (await hook.post(happened("bounce"))).status == 204
+    assert (await hook.delivery("email")).status == "failed"
+
+
+def told(**fields: Any) -> Event:
+    (found,) = to_events([SendGridEvent(**{"event": "bounce", "hg_id": "n", "hg_tenant": "t", **fields})], T0)
+    return found
+
+
+def test_long_texts_are_cut() -> None:
+    """A reason of any length fits into the store."""
+    found = told(reason="x" * 9_999, sg_event_id="y" * 999)
+    assert found.detail == "x" * 500
+    assert found.unique == "y" * 100
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "at"),
+    [(SECOND - 5, T0 - 4_001), (SECOND, T0), (SECOND + 99, T0), (10**18, T0), (0, 999), (-(10**18), 0)],
+)
+def test_a_time_is_the_end_of_its_second_and_never_in_the_future(timestamp: int, at: int) -> None:
+    """Whole seconds of another clock: an event must not seem older than its cause, nor be a time that is none."""
+    assert told(timestamp=timestamp).at == at
+
+
+def test_whose_address_it_was_must_be_known() -> None:
+    """A suppression belongs to a tenant."""
+    assert to_suppress([SendGridEvent(event="bounce", email=ADDRESS)]) == []
