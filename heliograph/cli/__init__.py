@@ -16,8 +16,9 @@ from rich.table import Table
 from heliograph import __version__
 from heliograph.backends.servers import ServerFailed
 from heliograph.cli import operate
+from heliograph.cli.options import LAB_PORT, Options
 from heliograph.cli.roles import ROLES
-from heliograph.cli.up import LAB_PORT, Options, needs_http, run, run_lab
+from heliograph.cli.up import needs_http, run, run_lab
 from heliograph.core.errors import Problem, StoreUnavailable
 from heliograph.settings import load
 

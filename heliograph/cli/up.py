@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -15,33 +13,12 @@ from heliograph import telemetry
 from heliograph.cli.backends import BundledServers, connect, secrets_of, store_of
 from heliograph.cli.banner import show
 from heliograph.cli.front import Front
+from heliograph.cli.options import Options
 from heliograph.cli.roles import HTTP_ROLES, Roles, providers_of
 from heliograph.cli.serving import HttpServer, listen
 from heliograph.lab.server import Lab
 from heliograph.runtime import Service, run_services, stop_on_signals
 from heliograph.settings import Settings, load
-
-LAB_PORT = 8090
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the command line says.
-
-    roles: names out of `ROLES`.
-    port: of HTTP and WebSocket; None = these roles need none.
-    api: processes behind a local nginx; 0 = the API runs in this process.
-    bundled: start the bundled servers where the settings name none.
-    """
-
-    roles: Sequence[str]
-    folder: Path
-    port: int | None
-    config: Path | None = None
-    api: int = 0
-    lab: bool = False
-    lab_port: int = LAB_PORT
-    bundled: bool = True
 
 
 async def run(options: Options, console: Console) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 from statistics import median
 
+import grimp
 import pytest
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
@@ -66,3 +68,11 @@ def test_the_whole_package_is_looked_at() -> None:
     """The walk finds the boxes."""
     found = {named(module) for module in MODULES}
     assert {"core/lifecycle.py", "roles/router.py", "roles/api/sending.py", "consumer.py", "cli/__init__.py"} <= found
+
+
+def test_no_import_circles() -> None:
+    """No module reaches itself through its imports, those for types included."""
+    graph = grimp.build_graph("heliograph", cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    order = TopologicalSorter(imports)
+    order.prepare()  # raises CycleError with the circle

@@ -46,7 +46,7 @@ class Connection:
         "expires_at", "heard", "offset", "session", "slot", "state", "user", "wanted",
     )  # fmt: skip
 
-    def __init__(self, node: Services, link: Link) -> None:
+    def __init__(self, node: Services[Connection], link: Link) -> None:
         self._node = node
         self._link = link
         self.state = State.NEW

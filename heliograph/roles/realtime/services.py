@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from heliograph.core.model import Engagement, Key, Millis
 from heliograph.roles.realtime.incoming import Since
 
-if TYPE_CHECKING:
-    from heliograph.roles.realtime.connection import Connection
+Client_contra = TypeVar("Client_contra", contravariant=True)
+"""The node's own kind of connection: named by it, so that this module needs not know it."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -57,7 +57,7 @@ class Link(Protocol):
         """Ends it without asking, dropping what the client has not read."""
 
 
-class Services(Protocol):
+class Services(Protocol[Client_contra]):
     """What a connection asks of its node. None of it waits."""
 
     limits: Limits
@@ -70,22 +70,22 @@ class Services(Protocol):
 
     def monotonic(self) -> float: ...
 
-    def arrived(self, connection: Connection) -> None:
+    def arrived(self, connection: Client_contra) -> None:
         """A client made the WebSocket handshake."""
 
     def verify(self, token: str) -> tuple[Key, Millis]:
         """The user and when the token expires; raises `Problem`."""
 
-    def enter(self, connection: Connection, since: Since | None) -> bool:
+    def enter(self, connection: Client_contra, since: Since | None) -> bool:
         """Registers it under its user and starts opening it. False = the user has too many here."""
 
-    def leave(self, connection: Connection) -> None:
+    def leave(self, connection: Client_contra) -> None:
         """It takes no more frames from now on."""
 
-    def gone(self, connection: Connection) -> None:
+    def gone(self, connection: Client_contra) -> None:
         """Its socket is closed."""
 
-    def wake_in(self, connection: Connection, delay_s: float) -> None:
+    def wake_in(self, connection: Client_contra, delay_s: float) -> None:
         """Calls `wake` then, and only then."""
 
     def first_heartbeat_s(self) -> float: ...
@@ -93,8 +93,8 @@ class Services(Protocol):
     def farewell_ms(self, within_ms: int) -> int:
         """A random time to come back in."""
 
-    def delivered(self, connection: Connection, notification_ids: Sequence[str]) -> None:
+    def delivered(self, connection: Client_contra, notification_ids: Sequence[str]) -> None:
         """The client acknowledged these planned notifications."""
 
-    def marked(self, connection: Connection, mark: Engagement, notification_id: str) -> bool:
+    def marked(self, connection: Client_contra, mark: Engagement, notification_id: str) -> bool:
         """The user marked an item. False = too many marks are waiting already."""

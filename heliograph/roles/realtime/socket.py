@@ -43,7 +43,7 @@ class RealtimeSocket(asyncio.Protocol):
 
     __slots__ = ("_connection", "_fragments", "_node", "_protocol", "_transport")
 
-    def __init__(self, node: Services) -> None:
+    def __init__(self, node: Services[Connection]) -> None:
         self._node = node
         self._connection: Connection | None = None
         self._fragments: list[bytes] | None = None
@@ -146,7 +146,7 @@ class RealtimeSocket(asyncio.Protocol):
                 self._transport.write_eof()
 
 
-def socket_factory(node: Services) -> Any:
+def socket_factory(node: Services[Connection]) -> Any:
     """What `uvicorn.Config(ws=…)` takes: called with config, server_state and app_state, answers a protocol."""
 
     def protocol(**_: object) -> RealtimeSocket:

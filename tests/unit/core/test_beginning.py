@@ -192,6 +192,7 @@ def test_a_copy_of_what_is_settled_or_replayed_is_dropped() -> None:
     """A late copy may do nothing: its delivery has an outcome, or a newer generation."""
     sent = (event("sending", attempt=1), event("sent", attempt=1))
     assert isinstance(refused(*sent), Drop)
+    assert isinstance(refused(*sent, orphaned=True), Drop)
     replayed = (*sent, event("replayed", gen=1, at=T0 + 1))
     assert isinstance(refused(*replayed, orphaned=True), Drop)
     assert isinstance(refused(), Drop)

@@ -193,6 +193,7 @@ def test_moved_is_when_it_was_planned_or_last_handed_over() -> None:
 def test_an_open_page_owes_an_acknowledgement_and_an_inbox_does_not() -> None:
     """A frame on its way isn't settled; an item that waits in the inbox is."""
     assert not only(event("sent", IN_APP, attempt=1)).settled
+    assert only(event("sent", IN_APP, attempt=1), event("sending", IN_APP, attempt=2)).status == "sent"
     assert only(event("sent", IN_APP, provider=INBOX)).settled
     assert only(event("sent", IN_APP, attempt=1), event("delivered", IN_APP, attempt=1)).settled
     assert only(event("sent", attempt=1)).settled
