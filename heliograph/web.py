@@ -14,7 +14,7 @@ from litestar import Litestar, Request, Response, get
 from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
-from litestar.types import ControllerRouterHandler, Receive, Scope, Send
+from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from heliograph import __version__, telemetry
@@ -266,7 +266,19 @@ def application(
         debug=False,
         logging_config=None,
     )
+    app.asgi_handler = _for_pages(app.asgi_handler)
     return app
+
+
+def _for_pages(with_cors: ASGIApp) -> ASGIApp:
+    """Lets requests that no web page makes (they have no Origin) past the CORS layer, which reads all headers."""
+    without: ASGIApp = cast("Any", with_cors).app
+
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        from_page = any(name == b"origin" for name, _ in scope["headers"])
+        await (with_cors if from_page else without)(scope, receive, send)
+
+    return handle
 
 
 assert set(_CODE_OF_STATUS.values()) <= set(ERRORS)

@@ -249,6 +249,14 @@ def test_a_doubt_about_the_clocks_costs_a_grace_and_no_more() -> None:
     assert looked_at(history(ROUTED), later, email=T0 + SLACK_MS) == Verdict((), later + GRACE_MS)
 
 
+@pytest.mark.parametrize("plan", [("email", IN_APP), (IN_APP, "email")])
+def test_of_several_deliveries_the_first_to_come_due_decides(plan: tuple[str, ...]) -> None:
+    """One notification is looked at as often as its most impatient delivery needs."""
+    both = history(event("routed", plan=plan))
+    assert looked_at(both, T0 + 1_000, email=T0 - 1) == Verdict((), T0 + UNSEEN_MS)
+    assert looked_at(both, T0 + 1_000) == Verdict((), T0 + GRACE_MS)
+
+
 def test_levels_do_not_hide_each_other() -> None:
     """A full P2 lane says nothing of a lost P0."""
     crowded = {("email", Level.P2): T0 - 5, ("email", Level.P1): T0 - 5}

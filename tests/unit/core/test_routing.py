@@ -129,6 +129,13 @@ def test_the_default_routes(presence: Presence, channels: tuple[Channel, ...] | 
     assert route(notification(channels=channels), known).targets == targets
 
 
+def test_a_mail_that_was_planned_already_is_not_planned_again() -> None:
+    """Escalating adds; what was planned before goes its own way."""
+    known = Facts(recipient(device(), device("dev_2")), ONLINE, ALL)
+    assert escalate(notification(), known, ["in_app", "email", "push:dev_1"], 30).targets == ("push:dev_2",)
+    assert escalate(notification(), known, ["in_app"], 30).targets == ("push:dev_1", "push:dev_2", "email")
+
+
 def test_the_inbox_is_the_last_resort_and_says_so() -> None:
     """Nobody knows an address or a device: it waits in the inbox, and that is its delivery."""
     decision = route(notification(), Facts(Recipient(None), Presence(), ALL))

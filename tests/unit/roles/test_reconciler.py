@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from heliograph.core.lanes import EMAIL, INGEST, PUSH, BatchItem, EmailItem, IngestItem, push_item
-from heliograph.core.lifecycle import IN_APP
+from heliograph.core.lifecycle import IN_APP, History
 from heliograph.core.model import HEAVY_CONTENT, Batch, Key, Level, Notification
 from heliograph.core.ports import DeadLetter, Submission
-from heliograph.core.reconciling import GRACE_MS, RECHECK_MS
+from heliograph.core.reconciling import GRACE_MS, RECHECK_MS, Verdict, examine
 from heliograph.roles.api.operations import replay
 from heliograph.roles.reconciler import Reconciler
 from tests.support.eventually import eventually
@@ -338,6 +338,25 @@ async def test_one_that_cannot_be_helped_does_not_hold_the_others() -> None:
     assert await world.store.due(Level.P0, world.clock(), 9) == []
     later = await world.store.due(Level.P0, world.clock() + RECHECK_MS, 9)
     assert sorted(one.notification.id for one in later) == ["ntf_1", "ntf_2"]
+
+
+async def test_a_history_that_cannot_be_judged_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug in the rule itself: that one is looked at again in a minute, and not in every round."""
+
+    def clumsy(history: History, *given: Any) -> Verdict:
+        if history.notification.id == "ntf_1":
+            raise KeyError("a bug")
+        return examine(history, *given)
+
+    monkeypatch.setattr("heliograph.roles.reconciler.examine", clumsy)
+    world = World()
+    for n in (1, 2):
+        await world.accept(id=f"ntf_{n}")
+    world.clock.forward(GRACE_S)
+    await reconciler(world).round()
+    assert [item.key.id for item in world.waiting(INGEST)] == ["ntf_2"]
+    later = await world.store.due(Level.P0, world.clock() + RECHECK_MS, 9)
+    assert [one.notification.id for one in later] == ["ntf_2", "ntf_1"]
 
 
 async def test_a_backend_that_is_away_ends_no_reconciler() -> None:
