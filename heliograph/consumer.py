@@ -33,6 +33,10 @@ _MAX_DELIVERIES: Final = 5
 
 _AFTER_BUG_S: Final = 1.0
 
+_FEW: Final = 8
+"""Up to this many items, latency matters more than the cost of each."""
+_GATHER_S: Final = 0.02
+
 log = telemetry.logger("consumer")
 
 
@@ -123,7 +127,12 @@ class Consumer:
             done = False
         if not done:
             await self._queue.give_back(batch)
-        telemetry.stage_batch_seconds.labels(self.name).observe(time.perf_counter() - started)
+        took_s = time.perf_counter() - started
+        telemetry.stage_batch_seconds.labels(self.name).observe(took_s)
+        if _FEW < len(batch) < self._batch_max:
+            # Items come faster than small batches can be handled: given as long to gather as this one took, the next
+            # batch is larger and each of its items cheaper. A backlog (a full batch) waits for nothing.
+            await _set_within(stop, min(took_s, _GATHER_S))
 
     async def _done(self, batch: Sequence[Pulled], stop: asyncio.Event) -> bool:
         """Handles and settles a batch; False = the process is stopping before it could."""
