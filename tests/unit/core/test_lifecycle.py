@@ -24,7 +24,7 @@ from heliograph.core.lifecycle import (
 from heliograph.core.reconciling import owed
 from tests.unit.given import T0, event, notification
 
-SETTINGS = settings(max_examples=100, deadline=None, database=None)
+SETTINGS = settings(max_examples=70, deadline=None, database=None)
 RANK: dict[Status, int] = {
     "queued": 1, "sending": 2, "retrying": 2, "sent": 4, "cancelled": 5, "expired": 5, "suppressed": 5, "failed": 6,
     "delivered": 7,

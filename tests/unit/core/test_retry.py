@@ -17,7 +17,7 @@ from heliograph.core.outcomes import (
 from heliograph.core.retry import GiveUp, RetryPolicy, TryAgain, after_failure
 from tests.unit.given import T0
 
-SETTINGS = settings(max_examples=200, deadline=None, database=None)
+SETTINGS = settings(max_examples=100, deadline=None, database=None)
 POLICIES = st.builds(
     RetryPolicy,
     base_s=st.floats(0.01, 60),

@@ -19,7 +19,7 @@ from heliograph.core.reconciling import GRACE_MS
 from heliograph.core.sending import MAX_BODY, fingerprint_of, read, submission, url_is_safe
 from tests.unit.given import T0, TENANT
 
-SETTINGS = settings(max_examples=150, deadline=None, database=None)
+SETTINGS = settings(max_examples=80, deadline=None, database=None)
 VALID: dict[str, Any] = {"to": "anna", "title": "Hello"}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
