@@ -59,6 +59,9 @@ class Notification(msgspec.Struct, frozen=True, omit_defaults=True):
     category: str | None = None
     data: dict[str, Any] | None = None
     action_url: str | None = None
+    image_url: str | None = None
+    badge: int | None = None
+    """The number a push puts on the app's icon; None leaves it as it is."""
     channels: tuple[Channel, ...] | None = None
     """The channels the caller limits the choice to; None = the router decides."""
     collapse_key: str | None = None
@@ -184,3 +187,8 @@ class PushMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     collapse_key: str | None = None
     ttl_s: int | None = None
     urgent: bool = False
+    action_url: str | None = None
+    image_url: str | None = None
+    badge: int | None = None
+    registered_at: Millis = 0
+    """When the device gave us its token: what a provider says of an older time doesn't concern it."""

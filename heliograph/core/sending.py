@@ -29,6 +29,7 @@ MAX_BODY: Final = 64 * 1024
 MAX_RECIPIENTS: Final = 1_000
 MAX_URL: Final = 2_048
 MAX_TTL_S: Final = 30 * 86_400
+MAX_BADGE: Final = 99_999
 
 ShortText = Annotated[str, Meta(max_length=200)]
 
@@ -54,6 +55,8 @@ class SendRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     body: str = ""
     data: dict[str, Any] | None = None
     action_url: Annotated[str, Meta(max_length=MAX_URL)] | None = None
+    image_url: Annotated[str, Meta(max_length=MAX_URL)] | None = None
+    badge: Annotated[int, Meta(ge=0, le=MAX_BADGE)] | None = None
     channels: Annotated[list[Channel], Meta(min_length=1, max_length=3)] | None = None
     collapse_key: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     ttl_s: Annotated[int, Meta(ge=1, le=MAX_TTL_S)] | None = None
@@ -144,6 +147,8 @@ def _content(request: SendRequest, tenant: str, now: Millis, notification_id: st
         category=request.category,
         data=request.data,
         action_url=request.action_url,
+        image_url=request.image_url,
+        badge=request.badge,
         channels=tuple(dict.fromkeys(request.channels)) if request.channels else None,
         collapse_key=request.collapse_key,
         expires_at=None if request.ttl_s is None else now + request.ttl_s * 1000,
@@ -177,8 +182,9 @@ def _flaws(request: SendRequest) -> Iterator[Flaw]:
         yield Flaw("body", f"is longer than {MAX_BODY} bytes")
     if "\0" in request.body:
         yield Flaw("body", "contains a null character")
-    if request.action_url is not None and not url_is_safe(request.action_url):
-        yield Flaw("action_url", "is not an http or https URL")
+    for name, url in (("action_url", request.action_url), ("image_url", request.image_url)):
+        if url is not None and not url_is_safe(url):
+            yield Flaw(name, "is not an http or https URL")
     for name, text in (("category", request.category), ("collapse_key", request.collapse_key)):
         if text and (flaw := header_flaw(text)):
             yield Flaw(name, flaw)

@@ -38,6 +38,7 @@ def inbox_item(item: InboxItem) -> dict[str, Any]:
         "body": notification.body,
         "data": notification.data or {},
         "action_url": notification.action_url,
+        "image_url": notification.image_url,
         "created_at": rfc3339(notification.created_at),
         **inbox_state(state),
     }
@@ -99,6 +100,7 @@ def notification(history: History) -> dict[str, Any]:
         "body": found.body,
         "data": found.data or {},
         "action_url": found.action_url,
+        "image_url": found.image_url,
         "created_at": rfc3339(found.created_at),
         "status": status_of(history),
         "deliveries": [delivery(one) for one in deliveries_of(history).values()],

@@ -27,8 +27,8 @@ JSON = st.recursive(
     max_leaves=12,
 )
 FIELDS = st.sampled_from([
-    "to", "type", "category", "title", "body", "data", "action_url", "channels", "collapse_key", "ttl_s",
-    "idempotency_key", "send_at", "template", "id",
+    "to", "type", "category", "title", "body", "data", "action_url", "image_url", "badge", "channels", "collapse_key",
+    "ttl_s", "idempotency_key", "send_at", "template", "id",
 ])  # fmt: skip
 
 
@@ -98,6 +98,8 @@ def flaws_of(**fields: Any) -> dict[str, str]:
         ({"body": "😀" * (MAX_BODY // 4 + 1)}, "body"), ({"body": "a\0b"}, "body"),
         ({"data": {"n": 2**63}}, "data"), ({"data": {"n": [-(2**63) - 1]}}, "data"),
         ({"data": nested(MAX_DEPTH + 1)}, "data"), ({"action_url": "javascript:alert(1)"}, "action_url"),
+        ({"image_url": "data:image/png;base64,x"}, "image_url"), ({"badge": -1}, "badge"),
+        ({"badge": 100_000}, "badge"),
         ({"action_url": "/orders"}, "action_url"), ({"action_url": "https://"}, "action_url"),
         ({"action_url": "https://a b"}, "action_url"),
         ({"action_url": "https://a\nb"}, "action_url"),
