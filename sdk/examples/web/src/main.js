@@ -6,7 +6,7 @@ import "./demo.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { Demo } from "./Demo.tsx";
+
 const root = document.getElementById("root");
-if (!root)
-    throw new Error("the page has no #root");
+if (!root) throw new Error("the page has no #root");
 createRoot(root).render(_jsx(StrictMode, { children: _jsx(Demo, {}) }));
