@@ -66,7 +66,10 @@ export const NOTHING: InboxSnapshot = {
 export class FakeClient {
   readonly connection = new Shown<ConnectionState>({ status: "connected", retryAt: null, error: null, leader: true });
   readonly unread = new Shown(0);
-  readonly lists = new Map<string, Shown<InboxSnapshot> & { fetchMore: () => Promise<void>; refetch: () => Promise<void> }>();
+  readonly lists = new Map<
+    string,
+    Shown<InboxSnapshot> & { fetchMore: () => Promise<void>; refetch: () => Promise<void> }
+  >();
   readonly arrivals = new Set<(notification: Notification) => void>();
   readonly fetchMore = vi.fn(async () => {});
   readonly refetch = vi.fn(async () => {});
@@ -80,7 +83,10 @@ export class FakeClient {
     new Shown<PreferencesSnapshot>({ preferences: null, isLoading: false, error: null }),
     { load: vi.fn(async () => {}), update: vi.fn(async (_: unknown) => {}) },
   );
-  readonly devices = { register: vi.fn(async (_: string, __: unknown) => ({ id: "dev_1" })), remove: vi.fn(async (_: string) => {}) };
+  readonly devices = {
+    register: vi.fn(async (_: string, __: unknown) => ({ id: "dev_1" })),
+    remove: vi.fn(async (_: string) => {}),
+  };
   readonly webPush = { publicKey: vi.fn(async (): Promise<string | null> => "AQID") };
 
   inbox(filter: InboxFilter = {}) {
