@@ -54,7 +54,7 @@ export function notification(id: string, more: Partial<Notification> = {}): Noti
   };
 }
 
-export const NOTHING: InboxSnapshot = {
+const NOTHING: InboxSnapshot = {
   notifications: [],
   unread: 0,
   hasMore: false,
