@@ -55,6 +55,11 @@ class Route(msgspec.Struct, frozen=True):
     """The only way left was an address on the suppression list."""
 
     @property
+    def leaves_for_page(self) -> bool:
+        """A frame goes out to open pages: from then on nobody can call it back."""
+        return self.in_app and not self.inbox_only
+
+    @property
     def targets(self) -> tuple[str, ...]:
         in_app = ("in_app",) if self.in_app else ()
         email = ("email",) if self.email else ()

@@ -1,15 +1,18 @@
 """Delivery router: decides where each accepted notification goes.
 
-Reads the ingest lanes, users, suppressions and the presence cache; writes `routed` events to the store, then one item
-per delivery to its channel's lane, in the level of its type. Expands batches. Never calls a provider.
+Reads the ingest lanes, users, suppressions and the presence cache; writes `routed` events to the store, and the
+`sending` of those that leave for an open page; then one item per delivery to its channel's lane, in the level of its
+type. Expands batches. Never calls a provider.
 """
 
 from __future__ import annotations
 
+import asyncio
+import secrets
 from collections.abc import Sequence
 
 from heliograph.core.lanes import INGEST, BatchItem, IngestItem
-from heliograph.core.lifecycle import INBOX, Event
+from heliograph.core.lifecycle import IN_APP, INBOX, Event
 from heliograph.core.model import Key, Millis, Notification
 from heliograph.core.outcomes import DONE, Dead, Outcome
 from heliograph.core.ports import Clock, Pulled, Queue, Store
@@ -54,23 +57,40 @@ class Router:
         events: list[Event] = []
         check_at: dict[Key, Millis] = {}
         outcomes: list[Outcome] = []
-        handover = Handover()
+        routes: list[tuple[Notification, Facts, Route]] = []
         for item, known in zip(items, facts, strict=True):
             notification, decision = item.notification, _decide(item.notification, known, now)
             events += _decided(item, known, decision, now)
             if decision is None or not decision.targets:
                 outcomes.append(_nowhere(decision))
                 continue
-            handover.add_route(notification, known, decision)
+            routes.append((notification, known, decision))
             # Soon, in case the publish below is lost; what waits in its lane then costs the reconciler one look.
             check_at[notification.key] = now + min(GRACE_MS, self._unseen_after_ms)
             outcomes.append(DONE)
 
         # commit: store first, then publish. Event ids and delivery targets derive from the notification, so a
         # redelivered batch writes the same rows; a crash between the two lines is the reconciler's to find.
-        await self._store.record(events, check_at)
+        leaving = [notification for notification, _, decision in routes if decision.leaves_for_page]
+        _, stopped = await asyncio.gather(self._store.record(events, check_at), self._begin(leaving, now))
+        handover = Handover()
+        for notification, known, decision in routes:
+            if notification.key not in stopped:
+                handover.add_route(notification, known, decision)
         await handover.publish(self._queue)
         return outcomes
+
+    async def _begin(self, leaving: Sequence[Notification], now: Millis) -> set[Key]:
+        """Begins the in-app attempts, in the same commit as the decision where the store shares commits; answers those
+        that were cancelled or erased meanwhile. One that was begun before goes again: its stream keeps the first."""
+        if not leaving:
+            return set()
+        begun = await self._store.begin([_leaves(notification, now) for notification in leaving])
+        return {
+            notification.key
+            for notification, one in zip(leaving, begun, strict=True)
+            if not one.begun and (one.history is None or one.history.cancelled)
+        }
 
     async def _expand(self, item: BatchItem) -> None:
         batch = await self._store.batch(Key(item.tenant, item.batch_id))
@@ -85,6 +105,13 @@ class Router:
 def _decide(notification: Notification, facts: Facts, now: Millis) -> Route | None:
     """None = its time to live was over before it could be routed."""
     return None if notification.expired(now) else route(notification, facts)
+
+
+def _leaves(notification: Notification, now: Millis) -> Event:
+    return Event(
+        tenant=notification.tenant, notification_id=notification.id, at=now, kind="sending", target=IN_APP, attempt=1,
+        token=secrets.token_hex(4),
+    )  # fmt: skip
 
 
 def _decided(item: IngestItem, facts: Facts, decision: Route | None, now: Millis) -> list[Event]:

@@ -38,7 +38,8 @@ async def test_online_goes_to_the_page_and_the_phone() -> None:
     assert world.waiting(INAPP) == [InAppItem(one)]
     assert world.waiting(PUSH) == [push_item(one, device())]
     assert world.waiting(EMAIL) == []
-    (routed,) = (await world.history()).events
+    routed, leaves = (await world.history()).events
+    assert (leaves.kind, leaves.target, leaves.attempt) == ("sending", "in_app", 1)
     assert (routed.kind, routed.plan, routed.detail) == ("routed", ("in_app", "push:dev_1"), "the user is online")
     assert set(routed.why) == {"in_app", "push", "email"}
     assert (await world.history()).open == 2
@@ -89,6 +90,31 @@ async def test_a_redelivered_batch_writes_the_same_rows() -> None:
     assert (await world.history()).open == 2
 
 
+async def test_what_was_cancelled_before_its_frame_left_never_leaves() -> None:
+    """The router's commit decides: cancelled before it, and no box gets the item; after it, cancelling is too late."""
+    world = World()
+    await world.anna(phone=True)
+    await world.online("n1")
+    one, other = await world.accept(), await world.accept(id="ntf_2")
+    assert await world.store.cancel(one.key, T0) == "cancelled"
+    assert all_done(await route(world, one, other))
+    assert world.waiting(INAPP) == [InAppItem(other)]
+    assert [item.key.id for item in world.waiting(PUSH)] == ["ntf_2"]
+    assert await world.store.cancel(other.key, T0) == "already_left"
+
+
+async def test_a_redelivered_item_goes_to_the_page_again() -> None:
+    """The router died between its commit and the hand-over: begun already, it may go all the same."""
+    world = World()
+    await world.anna()
+    await world.online("n1")
+    one = await world.accept()
+    for _ in range(2):
+        assert all_done(await route(world, one))
+    assert world.waiting(INAPP) == [InAppItem(one), InAppItem(one)]
+    assert (await world.kinds()).count("sending in_app") == 1
+
+
 async def test_a_redelivered_item_may_be_decided_otherwise() -> None:
     """The world changed between a crash and the second try: both decisions are on record, and all they plan is owed."""
     world = World()
@@ -97,7 +123,7 @@ async def test_a_redelivered_item_may_be_decided_otherwise() -> None:
     await route(world, one)
     await world.online("n1")
     await route(world, one)
-    assert [e.plan for e in (await world.history()).events] == [("email",), ("in_app",)]
+    assert [e.plan for e in (await world.history()).events if e.kind == "routed"] == [("email",), ("in_app",)]
     assert (await world.history()).open == 2
     await world.store.record([event("sent", attempt=1), event("delivered", "in_app", attempt=1)])
     assert (await world.history()).open == 0
