@@ -38,10 +38,15 @@ def inbox_item(item: InboxItem) -> dict[str, Any]:
         "body": notification.body,
         "data": notification.data or {},
         "action_url": notification.action_url,
-        "image_url": notification.image_url,
+        **_image(notification),
         "created_at": rfc3339(notification.created_at),
         **inbox_state(state),
     }
+
+
+def _image(notification: Notification) -> dict[str, str]:
+    """Only where there is one: few have it, and what isn't there needn't travel to every page."""
+    return {"image_url": notification.image_url} if notification.image_url else {}
 
 
 def inbox_state(state: InboxState) -> dict[str, str | None]:
@@ -100,7 +105,7 @@ def notification(history: History) -> dict[str, Any]:
         "body": found.body,
         "data": found.data or {},
         "action_url": found.action_url,
-        "image_url": found.image_url,
+        **_image(found),
         "created_at": rfc3339(found.created_at),
         "status": status_of(history),
         "deliveries": [delivery(one) for one in deliveries_of(history).values()],
