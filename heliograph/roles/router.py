@@ -10,15 +10,19 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
+from typing import Final
 
-from heliograph.core.lanes import INGEST, BatchItem, IngestItem
+from heliograph.core.lanes import INGEST, BatchItem, IngestItem, LaneItem
 from heliograph.core.lifecycle import IN_APP, INBOX, Event
-from heliograph.core.model import Key, Millis, Notification
+from heliograph.core.model import Batch, Key, Millis, Notification
 from heliograph.core.outcomes import DONE, Dead, Outcome
-from heliograph.core.ports import Clock, Pulled, Queue, Store
+from heliograph.core.ports import Clock, Pulled, Queue, Reached, Store
 from heliograph.core.reconciling import GRACE_MS
 from heliograph.core.routing import Facts, Route, route
 from heliograph.planning import Handover, Planner
+
+CHUNK: Final = 500
+"""Members of a batch that are expanded at once."""
 
 
 class Router:
@@ -93,13 +97,29 @@ class Router:
         }
 
     async def _expand(self, item: BatchItem) -> None:
-        batch = await self._store.batch(Key(item.tenant, item.batch_id))
+        """One chunk: its members' rows, then their items, then the rest of the batch as an item of its own behind them,
+        so that a big batch never holds the lane for long."""
+        batch = await self._store.batch(item.key)
         if batch is None:
             return
-        members = [batch.member(index) for index in range(len(batch.users))]
-        await self._store.expand(members, self._clock() + GRACE_MS)
-        await self._queue.publish(INGEST, [IngestItem(member.lighten()) for member in members])
-        await self._store.batch_expanded(Key(batch.tenant, batch.id))
+        members, reached = await self._chunk(batch, item.reached)
+        await self._store.expand(members, self._clock() + GRACE_MS, reached)
+        items: list[LaneItem] = [IngestItem(member.lighten()) for member in members]
+        if not reached.done:
+            items.append(BatchItem(batch.tenant, batch.id, int(reached.level), reached.cursor))
+        await self._queue.publish(INGEST, items)
+
+    async def _chunk(self, batch: Batch, cursor: str) -> tuple[Sequence[Notification], Reached]:
+        now = self._clock()
+        if batch.topic is not None:
+            users = await self._store.subscribers(Key(batch.tenant, batch.topic), cursor, CHUNK)
+            last = users[-1] if users else cursor
+            done = len(users) < CHUNK
+            return [batch.subscriber(user) for user in users], Reached(batch.key, batch.level, last, now, done)
+        start = int(cursor or 0)
+        members = batch.members(start, CHUNK)
+        end = start + len(members)
+        return members, Reached(batch.key, batch.level_at(end), str(end), now, end >= batch.size)
 
 
 def _decide(notification: Notification, facts: Facts, now: Millis) -> Route | None:

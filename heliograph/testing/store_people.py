@@ -46,6 +46,7 @@ class MemoryPeople:
         known = bool(theirs) or key in kept.users or bool(await self.devices(key))
         kept.users.pop(key, None)
         kept.devices = [device for device in kept.devices if Key(device.tenant, device.user) != key]
+        kept.subscriptions = {(of, who) for of, who in kept.subscriptions if Key(of.tenant, who) != key}
         kept.sent = {k: sent for k, sent in kept.sent.items() if k not in theirs}
         kept.claims = {k: c for k, c in kept.claims.items() if Key(k.tenant, c[1].id) not in theirs}
         kept.letters = {k: d for k, d in kept.letters.items() if Key(d.tenant, d.notification_id) not in theirs}

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from heliograph.core.lifecycle import Event, History
 from heliograph.core.model import Batch, Device, Engagement, InboxState, Key, Millis, Notification, User
-from heliograph.core.ports import Accepted, ApiKey, DeadLetter, Submission
+from heliograph.core.ports import Accepted, ApiKey, DeadLetter, DueBatch, Reached, Submission
 
 
 @dataclass
@@ -51,12 +51,25 @@ class Sent:
 
 
 @dataclass
+class KeptBatch:
+    """A batch and how far its expansion has come."""
+
+    batch: Batch
+    check_at: Millis
+    reached: Reached
+
+    @property
+    def due(self) -> DueBatch:
+        return DueBatch(self.batch.key, self.reached.level, self.reached.cursor, self.reached.at)
+
+
+@dataclass
 class Kept:
     """Everything the store holds."""
 
     sent: dict[Key, Sent] = field(default_factory=dict)
-    batches: dict[Key, tuple[Batch, Millis]] = field(default_factory=dict)
-    expanded: set[Key] = field(default_factory=set)
+    batches: dict[Key, KeptBatch] = field(default_factory=dict)
+    subscriptions: set[tuple[Key, str]] = field(default_factory=set)
     claims: dict[Key, tuple[Submission, Accepted]] = field(default_factory=dict)
     users: dict[Key, User] = field(default_factory=dict)
     devices: list[Device] = field(default_factory=list)

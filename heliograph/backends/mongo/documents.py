@@ -13,8 +13,8 @@ import msgspec
 
 from heliograph.backends.mongo.connection import Document
 from heliograph.core.lifecycle import Event, History
-from heliograph.core.model import Batch, InboxItem, InboxState, Key, Millis, Notification, User
-from heliograph.core.ports import Submission
+from heliograph.core.model import Batch, InboxItem, InboxState, Key, Level, Millis, Notification, User
+from heliograph.core.ports import DueBatch, Submission
 
 NEVER: Final = 2**62
 """The time of a mark that isn't set: with it `$min` keeps a mark's first time, and an index can tell marks apart."""
@@ -87,9 +87,10 @@ def _batch_document(batch: Batch, check_at: Millis) -> Document:
         "id": batch.id,
         "level": batch.level.value,
         "created_at": batch.created_at,
+        "moved_at": batch.created_at,
         "check_at": check_at,
+        "cursor": "",
         "expanded": False,
-        "members": len(batch.users),
         "content": text(batch),
     }
 
@@ -100,6 +101,11 @@ def event_document(event: Event) -> Document:
 
 def batch_of(document: Document) -> Batch:
     return _batch.decode(document["content"])
+
+
+def due_batch_of(document: Document) -> DueBatch:
+    key = Key(document["tenant"], document["id"])
+    return DueBatch(key, Level(document["level"]), document["cursor"], int(document["moved_at"]))
 
 
 def item_of(document: Document) -> InboxItem:

@@ -49,6 +49,7 @@ class People(Connected):
         deleted = [
             await sends.delete_many(theirs),
             await self._database.devices.delete_many(theirs),
+            await self._database.subscriptions.delete_many(theirs),
             await self._database.users.delete_one({"_id": id_of(key)}),
         ]
         return any(result.deleted_count for result in deleted)

@@ -88,8 +88,9 @@ class Progress(Connected):
         return open_ones.matched_count + batches.matched_count
 
     @reaching
-    async def batch_histories(self, key: Key) -> Sequence[History]:
-        members = self._database.sends.find({"tenant": key.tenant, "batch": key.id}, sort=[("id", 1)])
+    async def batch_histories(self, key: Key, after: str, limit: int) -> Sequence[History]:
+        of_batch = {"tenant": key.tenant, "batch": key.id, "id": {"$gt": after}}
+        members = self._database.sends.find(of_batch, sort=[("id", 1)], limit=limit)
         return [history_of(document) async for document in members]
 
 

@@ -49,6 +49,7 @@ ERASURE: Final = (
     f"DELETE FROM events WHERE notification IN (SELECT seq {THEIR_NOTIFICATIONS})",
     f"DELETE {THEIR_NOTIFICATIONS}",
     "DELETE FROM devices WHERE tenant = ? AND user = ?",
+    "DELETE FROM subscriptions WHERE tenant = ? AND user = ?",
     "DELETE FROM users WHERE tenant = ? AND id = ?",
 )
 """Each binds (tenant, user), the first two the tenant once more before it."""

@@ -36,7 +36,9 @@ DUE: Final = f"""
     ) AS n
 """
 MEMBERS: Final = f"""
-    SELECT {listed(HISTORY_JSON, "n.id")} FROM notifications AS n WHERE n.tenant = ? AND n.batch = ?
+    SELECT {listed(HISTORY_JSON, "n.id")} FROM (
+        SELECT * FROM notifications WHERE tenant = ? AND batch = ? AND id > ? ORDER BY id LIMIT ?
+    ) AS n
 """
 CANCEL: Final = """
     UPDATE notifications SET cancelled = 1, open = 0, in_inbox = 0
@@ -128,8 +130,8 @@ class Progress:
             count += moved
         return count
 
-    async def batch_histories(self, key: Key) -> Sequence[History]:
-        return await self._file.fetch(MEMBERS, (key.tenant, key.id), _some_histories)
+    async def batch_histories(self, key: Key, after: str, limit: int) -> Sequence[History]:
+        return await self._file.fetch(MEMBERS, (key.tenant, key.id, after, limit), _some_histories)
 
 
 def _event_row(event: Event) -> Row:

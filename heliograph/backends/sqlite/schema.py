@@ -47,7 +47,9 @@ CREATE TABLE IF NOT EXISTS batches (
     id TEXT NOT NULL,
     level INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
+    moved_at INTEGER NOT NULL,
     check_at INTEGER NOT NULL,
+    cursor TEXT NOT NULL DEFAULT '',
     expanded INTEGER NOT NULL DEFAULT 0,
     content TEXT NOT NULL
 ) STRICT;
@@ -56,7 +58,6 @@ CREATE TABLE IF NOT EXISTS idempotency (
     key TEXT NOT NULL,
     fingerprint TEXT NOT NULL,
     id TEXT NOT NULL,
-    members INTEGER,
     PRIMARY KEY (tenant, key)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS users (
@@ -78,6 +79,12 @@ CREATE TABLE IF NOT EXISTS devices (
     value TEXT NOT NULL,
     created_at INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS subscriptions (
+    tenant TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    user TEXT NOT NULL,
+    PRIMARY KEY (tenant, topic, user)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS suppressions (
     tenant TEXT NOT NULL,
     address TEXT NOT NULL,
@@ -116,6 +123,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS batches_key ON batches (tenant, id);
 CREATE INDEX IF NOT EXISTS batches_due ON batches (level, created_at, id) WHERE expanded = 0;
 CREATE UNIQUE INDEX IF NOT EXISTS devices_key ON devices (tenant, user, id);
 CREATE UNIQUE INDEX IF NOT EXISTS devices_value ON devices (tenant, kind, value);
+CREATE INDEX IF NOT EXISTS subscriptions_user ON subscriptions (tenant, user, topic);
 CREATE UNIQUE INDEX IF NOT EXISTS dead_letters_key ON dead_letters (tenant, id);
 CREATE INDEX IF NOT EXISTS dead_letters_notification ON dead_letters (tenant, notification_id);
 CREATE INDEX IF NOT EXISTS dead_letters_cause ON dead_letters (tenant, cause, at, channel);

@@ -7,14 +7,25 @@ from collections.abc import Sequence
 import pytest
 
 from heliograph.core.errors import QueueUnavailable, StoreUnavailable
-from heliograph.core.lanes import EMAIL, INAPP, INGEST, PUSH, BatchItem, EmailItem, InAppItem, IngestItem, push_item
+from heliograph.core.lanes import (
+    EMAIL,
+    INAPP,
+    INGEST,
+    PUSH,
+    BatchItem,
+    EmailItem,
+    InAppItem,
+    IngestItem,
+    LaneItem,
+    push_item,
+)
 from heliograph.core.lifecycle import status_of
-from heliograph.core.model import HEAVY_CONTENT, Batch, Key, Level, Notification, Type
+from heliograph.core.model import HEAVY_CONTENT, Batch, Key, Level, Notification, Send, Type
 from heliograph.core.outcomes import DONE, Dead, Outcome
 from heliograph.core.ports import Submission
 from heliograph.core.reconciling import GRACE_MS, RECHECK_MS
 from heliograph.core.routing import Means
-from heliograph.roles.router import Router
+from heliograph.roles.router import CHUNK, Router
 from tests.unit.given import T0, TENANT, device, event
 from tests.unit.roles.world import ANNA, UNSEEN_S, World, all_done
 
@@ -263,18 +274,82 @@ async def test_expanding_twice_writes_the_same_rows() -> None:
     for _ in range(2):
         items = await world.pulled(INGEST, BatchItem(TENANT, batch.id, int(batch.level)))
         await router(world).handle(items[-1:])
-    assert len(await world.store.batch_histories(Key(TENANT, batch.id))) == 2
+    assert len(await world.store.batch_histories(batch.key, "", 10)) == 2
 
 
 async def test_a_batch_is_expanded_only_when_its_members_are_on_their_way() -> None:
-    """With the queue away it stays to be done, and the same batch is handled again."""
+    """With the queue away its members are to be looked at, and the same item is handled again."""
     world = World()
     batch = await accept_batch(world, 2, title="News")
     items = await world.pulled(INGEST, BatchItem(TENANT, batch.id, int(batch.level)))
     world.queue.broker.away = True
     with pytest.raises(QueueUnavailable):
         await router(world).handle(items)
-    assert await world.store.batches_due(T0 + GRACE_MS, 10) == [batch]
+    assert len(await world.store.due(Level.P2, T0 + GRACE_MS, 10)) == 2
+    world.queue.broker.away = False
+    assert all_done(await router(world).handle(items))
+    assert [item.key.id for item in world.waiting(INGEST)] == [batch.member(n).id for n in range(2)]
+
+
+async def expand(world: World, batch: Batch) -> list[list[LaneItem]]:
+    """Everything of a batch, chunk by chunk: what each one hands over."""
+    chunks: list[list[LaneItem]] = []
+    item: LaneItem | None = BatchItem(TENANT, batch.id, int(batch.level))
+    while item:
+        pulled = await world.pulled(INGEST, item)
+        assert all_done(await router(world).handle(pulled))
+        await world.queue.settle(pulled)
+        chunks.append(world.waiting(INGEST))
+        item = next((one for one in chunks[-1] if isinstance(one, BatchItem)), None)
+        world.queue.broker.wipe()
+    return chunks
+
+
+async def test_a_long_list_goes_chunk_by_chunk() -> None:
+    """The rest goes to the end of the lane as an item of its own, so that nobody waits behind the whole list."""
+    world = World()
+    batch = await accept_batch(world, CHUNK + 2, title="News")
+    first, second = await expand(world, batch)
+    assert [len(first), len(second)] == [CHUNK + 1, 2]
+    assert first[-1] == BatchItem(TENANT, batch.id, 2, str(CHUNK))
+    assert await world.store.batches_due(T0 + 10 * GRACE_MS, 10) == []
+    assert len(await world.store.batch_histories(batch.key, "", 2 * CHUNK)) == CHUNK + 2
+
+
+async def test_a_bulk_goes_level_by_level() -> None:
+    """Each send in the lane of its own type; the urgent ones are expanded before the others are looked at (G6)."""
+    world = World()
+    kinds: list[Type] = ["transactional", "transactional", "alert", "marketing"]
+    sends = tuple(
+        Send(place, Notification("", TENANT, f"user-{place}", kind, T0, title="Hi"))
+        for place, kind in zip((3, 1, 0, 2), kinds, strict=True)
+    )
+    batch = Batch("bat_" + "0" * 26, TENANT, "transactional", T0, sends=sends)
+    await world.store.accept([Submission(tenant=TENANT, batch=batch, check_at=T0 + GRACE_MS)])
+    chunks = await expand(world, batch)
+    assert [[item.level for item in chunk] for chunk in chunks] == [
+        [Level.P0, Level.P0, Level.P1], [Level.P1, Level.P2], [Level.P2],
+    ]  # fmt: skip
+    assert [item.key.id[-5:] for chunk in chunks for item in chunk if isinstance(item, IngestItem)] == [
+        "00003", "00001", "00000", "00002",
+    ]  # fmt: skip
+
+
+async def test_a_topic_reaches_everybody_who_is_subscribed() -> None:
+    """In pages, each subscriber once, whoever comes or goes meanwhile; a second copy writes the same rows."""
+    world = World()
+    users = [f"user-{n:04d}" for n in range(CHUNK + 1)]
+    await world.store.subscribe(Key(TENANT, "news"), users)
+    content = Notification("", TENANT, "", "marketing", T0, title="News")
+    batch = Batch("bat_" + "0" * 26, TENANT, "marketing", T0, content, topic="news")
+    await world.store.accept([Submission(tenant=TENANT, batch=batch, check_at=T0 + GRACE_MS)])
+    for _ in range(2):
+        chunks = await expand(world, batch)
+        items = [item for chunk in chunks for item in chunk if isinstance(item, IngestItem)]
+        assert [item.notification.user for item in items] == users
+    found = await world.store.batch_histories(batch.key, "", 2 * CHUNK)
+    assert sorted(h.notification.user for h in found) == users
+    assert await world.store.batches_due(T0 + 10 * GRACE_MS, 10) == []
 
 
 async def test_notifications_and_batches_share_a_lane() -> None:
