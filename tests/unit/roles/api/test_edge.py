@@ -30,7 +30,8 @@ BODIES = {
     "POST /v1/send": "SendRequest", "POST /send": "SendRequest", "PUT /v1/users/{user_id}": "UserInput",
     "POST /v1/users/{user_id}/token": "TokenInput", "POST /v1/users/{user_id}/devices": "DeviceInput",
     "POST /v1/devices": "DeviceInput", "POST /v1/dlq/replay": "ReplayInput",
-    "POST /v1/topics/{topic}/subscribers": "SubscribersInput", "POST /v1/topics/{topic}/unsubscribe": "SubscribersInput",
+    "POST /v1/topics/{topic}/subscribers": "SubscribersInput",
+    "POST /v1/topics/{topic}/unsubscribe": "SubscribersInput",
 }  # fmt: skip
 
 
