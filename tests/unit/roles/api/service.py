@@ -13,7 +13,7 @@ from heliograph.access import ServerKeys, UserTokens, create_key
 from heliograph.core.model import Key, Notification
 from heliograph.core.ports import DeadLetter
 from heliograph.fanout import InboxFanout
-from heliograph.roles.api import inbox, notifications, operations, sending, users
+from heliograph.roles.api import inbox, notifications, operations, preferences, sending, users
 from heliograph.web import Callers, application
 from tests.unit.roles.world import World
 
@@ -93,6 +93,7 @@ class Service(World):
             *sending.routes(self.sending, callers, self.clock),
             *notifications.routes(self.store, callers, self.clock),
             *users.routes(self.store, self.presence, callers, self.clock),
+            *preferences.routes(self.store, callers, self.clock),
             *inbox.routes(self.store, fanout, callers, self.clock),
             *operations.routes(self.store, self.queue, callers, self.clock),
         ]

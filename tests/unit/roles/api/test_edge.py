@@ -20,13 +20,15 @@ ROUTES = {
     "GET /v1/users/{user_id}/devices", "POST /v1/users/{user_id}/devices",
     "DELETE /v1/users/{user_id}/devices/{device_id}", "POST /v1/devices", "DELETE /v1/devices/{device_id}",
     "GET /v1/inbox", "GET /v1/inbox/unread", "POST /v1/inbox/{item_id}/{mark}", "POST /v1/inbox/read-all",
-    "GET /v1/lanes", "GET /v1/dlq", "POST /v1/dlq/replay",
+    "GET /v1/preferences", "PUT /v1/preferences", "GET /v1/users/{user_id}/preferences",
+    "PUT /v1/users/{user_id}/preferences", "GET /v1/lanes", "GET /v1/dlq", "POST /v1/dlq/replay",
 }  # fmt: skip
-"""CONTRACT sections 2 to 4 and 7, as far as they are built; templates, topics and preferences come later."""
+"""CONTRACT sections 2 to 4 and 7, as far as they are built; templates and topics come later."""
 BODIES = {
     "POST /v1/send": "SendRequest", "POST /send": "SendRequest", "PUT /v1/users/{user_id}": "UserInput",
     "POST /v1/users/{user_id}/token": "TokenInput", "POST /v1/users/{user_id}/devices": "DeviceInput",
     "POST /v1/devices": "DeviceInput", "POST /v1/dlq/replay": "ReplayInput",
+    "PUT /v1/preferences": "PreferencesInput", "PUT /v1/users/{user_id}/preferences": "PreferencesInput",
 }  # fmt: skip
 
 
