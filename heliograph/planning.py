@@ -14,7 +14,7 @@ from heliograph.core.errors import PresenceUnavailable, QueueUnavailable
 from heliograph.core.lanes import EMAIL, INAPP, PUSH, EmailItem, InAppItem, Lane, LaneItem, push_item
 from heliograph.core.model import Key, Notification, Recipient
 from heliograph.core.ports import Clock, PresenceCache, Queue, Store
-from heliograph.core.routing import Facts, Means, Presence, Route
+from heliograph.core.routing import Facts, Means, Presence, Route, inbox_keeps
 
 log = telemetry.logger("planning")
 OFFLINE = Presence()
@@ -73,9 +73,9 @@ class Handover:
         self._items.setdefault(lane.name, (lane, []))[1].append(item)
 
     def add_route(self, notification: Notification, facts: Facts, route: Route) -> None:
-        """The items of a decision. A user whose stream a client may resume gets the in-app item in any case."""
+        """The items of a decision. A user whose stream a client may resume gets whatever the inbox keeps."""
         light = notification.lighten()
-        if route.leaves_for_page or (facts.presence.known and notification.in_inbox):
+        if route.leaves_for_page or (facts.presence.known and inbox_keeps(notification, facts)):
             self.add(INAPP, InAppItem(notification=light, planned=route.leaves_for_page))
         for device in route.devices:
             self.add(PUSH, push_item(notification, device))

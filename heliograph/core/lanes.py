@@ -117,6 +117,8 @@ class OutboxItem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     id: str
     at_level: int
     mail: Mail
+    user: str = ""
+    category: str | None = None
     expires_at: Millis | None = None
     attempt: int = 1
     gen: int = 0
@@ -126,6 +128,10 @@ class OutboxItem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     @property
     def key(self) -> Key:
         return Key(self.tenant, self.id)
+
+    @property
+    def user_key(self) -> Key:
+        return Key(self.tenant, self.user)
 
     @property
     def level(self) -> Level:

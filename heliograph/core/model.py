@@ -123,11 +123,19 @@ class Device(msgspec.Struct, frozen=True):
     created_at: Millis
 
 
+class Preferences(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a user wants to hear where: channel to yes or no, in general and by category. What isn't said is yes."""
+
+    channels: dict[Channel, bool] = {}
+    categories: dict[str, dict[Channel, bool]] = {}
+
+
 class Recipient(msgspec.Struct, frozen=True):
     """A user with what can be reached of them; `user` is None when nobody ever told us more than the id."""
 
     user: User | None
     devices: tuple[Device, ...] = ()
+    preferences: Preferences = Preferences()
 
 
 class Send(msgspec.Struct, frozen=True, array_like=True):

@@ -24,6 +24,7 @@ from heliograph.core.ports import Idempotency, Submission
 from heliograph.core.reconciling import GRACE_MS
 
 MAX_TITLE: Final = 200
+MAX_CATEGORY: Final = 128
 MAX_BODY: Final = 64 * 1024
 """Bytes of UTF-8."""
 MAX_RECIPIENTS: Final = 1_000
@@ -52,7 +53,7 @@ class SendRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     to: str | RecipientInput | list[str | RecipientInput]
     type: Type = "alert"
-    category: Annotated[str, Meta(max_length=128)] | None = None
+    category: Annotated[str, Meta(max_length=MAX_CATEGORY)] | None = None
     title: Annotated[str, Meta(max_length=MAX_TITLE)] = ""
     body: str = ""
     data: dict[str, Any] | None = None

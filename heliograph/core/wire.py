@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from heliograph.core.lifecycle import Delivery, Event, History, deliveries_of, status_of, timeline_order
-from heliograph.core.model import Device, InboxItem, InboxState, Millis, Notification, User
+from heliograph.core.model import Device, InboxItem, InboxState, Millis, Notification, Preferences, User
 
 _encoder = msgspec.json.Encoder()
 
@@ -71,6 +71,11 @@ def user(found: User) -> dict[str, Any]:
         "timezone": found.timezone,
         "data": found.data or {},
     }
+
+
+def preferences(found: Preferences) -> dict[str, Any]:
+    """CONTRACT section 3."""
+    return {"channels": found.channels, "categories": found.categories}
 
 
 def device(found: Device) -> dict[str, Any]:
@@ -166,7 +171,9 @@ def explain(history: History) -> dict[str, Any]:
 
 
 def _channels(event: Event) -> list[str]:
-    return list(dict.fromkeys(target.partition(":")[0] for target in event.plan))
+    """Those that were chosen: of what was withheld the plan says where it ends, not where it goes."""
+    planned = dict.fromkeys(target.partition(":")[0] for target in event.plan)
+    return [channel for channel in planned if not event.why.get(channel, "").startswith("not ")]
 
 
 def _summary(history: History, decisions: list[dict[str, Any]]) -> str:

@@ -18,7 +18,7 @@ from heliograph.core.model import Batch, Key, Millis, Notification
 from heliograph.core.outcomes import DONE, Dead, Outcome
 from heliograph.core.ports import Clock, Pulled, Queue, Reached, Store
 from heliograph.core.reconciling import GRACE_MS
-from heliograph.core.routing import Facts, Route, route
+from heliograph.core.routing import Facts, Route, inbox_keeps, route
 from heliograph.planning import Handover, Planner
 
 CHUNK: Final = 500
@@ -136,31 +136,36 @@ def _leaves(notification: Notification, now: Millis) -> Event:
 
 def _decided(item: IngestItem, facts: Facts, decision: Route | None, now: Millis) -> list[Event]:
     """What is recorded of a decision; one that leaves no way ends the notification at once."""
+    hides = item.notification.in_inbox and not inbox_keeps(item.notification, facts)
     if decision is None:
         target = (item.notification.channels or ("in_app",))[0]
         why = "its time to live was over before it could be routed"
-        return [_routed(item, (target,), now, {}, why), _ended(item, target, "expired", now, why)]
-    if not decision.targets and decision.suppressed:
-        routed = _routed(item, ("email",), now, decision.why, decision.summary)
-        return [routed, _ended(item, "email", "suppressed", now, facts.suppressed)]
-    routed = _routed(item, decision.targets, now, decision.why, decision.summary)
+        return [_routed(item, (target,), now, {}, why, hides), _ended(item, target, "expired", now, why)]
+    if not decision.targets and decision.withheld:
+        withheld = tuple(channel for channel, _ in decision.withheld)
+        because = ", ".join(decision.why[channel].removeprefix("not chosen: ") for channel in withheld)
+        routed = _routed(item, withheld, now, decision.why, because, hides)
+        return [routed, *(_ended(item, channel, "suppressed", now, reason) for channel, reason in decision.withheld)]
+    routed = _routed(item, decision.targets, now, decision.why, decision.summary, hides)
     if decision.inbox_only:
         return [routed, _ended(item, "in_app", "sent", now, "waits in the inbox", provider=INBOX)]
     return [routed]
 
 
 def _nowhere(decision: Route | None) -> Outcome:
-    if decision is None or decision.suppressed:
+    if decision is None or decision.withheld:
         return DONE
     return Dead("no_route", "; ".join(f"{channel}: {why}" for channel, why in decision.why.items()))
 
 
-def _routed(item: IngestItem, plan: tuple[str, ...], now: Millis, why: dict[str, str], because: str) -> Event:
+def _routed(
+    item: IngestItem, plan: tuple[str, ...], now: Millis, why: dict[str, str], because: str, hides: bool
+) -> Event:
     # A redelivered item may be decided otherwise, because the world has changed: that is an event of its own, or what
     # it plans would be settled without ever having been owed.
     return Event(
         tenant=item.key.tenant, notification_id=item.key.id, at=now, kind="routed", gen=item.gen, plan=plan, why=why,
-        detail=because, unique=",".join(plan),
+        detail=because, unique=",".join(plan), hides=hides,
     )  # fmt: skip
 
 

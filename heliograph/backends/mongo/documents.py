@@ -13,7 +13,7 @@ import msgspec
 
 from heliograph.backends.mongo.connection import Document
 from heliograph.core.lifecycle import Event, History
-from heliograph.core.model import Batch, InboxItem, InboxState, Key, Level, Millis, Notification, User
+from heliograph.core.model import Batch, InboxItem, InboxState, Key, Level, Millis, Notification, Preferences, User
 from heliograph.core.ports import DueBatch, Submission
 
 NEVER: Final = 2**62
@@ -25,6 +25,7 @@ USER_FIELDS: Final = ("email", "name", "locale", "timezone", "data")
 _notification: Final = msgspec.json.Decoder(Notification)
 _batch: Final = msgspec.json.Decoder(Batch)
 _event: Final = msgspec.json.Decoder(Event)
+_preferences: Final = msgspec.json.Decoder(Preferences)
 
 
 def text(value: object) -> str:
@@ -139,3 +140,8 @@ def user_of(document: Document) -> User:
     if given["data"] is not None:
         given["data"] = msgspec.json.decode(given["data"])
     return User(document["tenant"], document["id"], updated_at=int(document["updated_at"]), **given)
+
+
+def preferences_of(document: Document) -> Preferences:
+    """Of a user's document; empty ones if there are none."""
+    return _preferences.decode(document.get("preferences", "{}"))

@@ -29,7 +29,7 @@ INDEXES: Final[dict[str, tuple[IndexModel, ...]]] = {
         _index("batches_due", "level", "created_at", "id", where={"expanded": False}),
     ),
     "subscriptions": (
-        _index("topic", "tenant", "topic", "user", unique=True),
+        _index("topic", "tenant", "topic", "user"),
         _index("user", "tenant", "user", "topic"),
     ),
     "devices": (_index("user", "tenant", "user", "id"),),

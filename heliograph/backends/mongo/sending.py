@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pymongo import UpdateOne
-from pymongo.errors import BulkWriteError
 
-from heliograph.backends.mongo.connection import Connected, Document, reaching
+from heliograph.backends.mongo.connection import Connected, insert_new, reaching
 from heliograph.backends.mongo.documents import (
     LEVELS,
     batch_id_of,
@@ -25,8 +24,6 @@ from heliograph.backends.mongo.documents import (
 from heliograph.core.model import Batch, Key, Millis, Notification
 from heliograph.core.ports import Accepted, DueBatch, Mismatch, Reached, Submission
 
-_DUPLICATE = 11000
-
 
 class Sending(Connected):
     """See `core.ports.NotificationStore`."""
@@ -39,7 +36,7 @@ class Sending(Connected):
         await self._answer_known(submissions, with_users, answers)
         await self._put_users([submissions[i] for i in with_users if _is_new(answers[i])])
         new = [i for i, answer in enumerate(answers) if _is_new(answer)]
-        refused = await self._insert([submission_document(submissions[i]) for i in new])
+        refused = await insert_new(self._database.sends, [submission_document(submissions[i]) for i in new])
         await self._answer_known(submissions, [new[position] for position in refused], answers)
         return answers
 
@@ -85,23 +82,11 @@ class Sending(Connected):
         if changes:
             await self._database.users.bulk_write(changes)
 
-    async def _insert(self, documents: Sequence[Document]) -> list[int]:
-        """Positions of those that are there already, by id or by idempotency key."""
-        if not documents:
-            return []
-        try:
-            await self._database.sends.insert_many(documents, ordered=False)
-        except BulkWriteError as error:
-            wrong = error.details["writeErrors"]
-            if error.details.get("writeConcernErrors") or any(e["code"] != _DUPLICATE for e in wrong):
-                raise
-            return [e["index"] for e in wrong]
-        return []
-
     @reaching
     async def expand(self, notifications: Sequence[Notification], check_at: Millis, reached: Reached) -> None:
         """The members first: what is repeated after a death in between writes them once."""
-        await self._insert([notification_document(notification, check_at) for notification in notifications])
+        members = [notification_document(notification, check_at) for notification in notifications]
+        await insert_new(self._database.sends, members)
         place = {
             "level": reached.level.value, "cursor": reached.cursor, "moved_at": reached.at, "check_at": check_at,
             "expanded": reached.done,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pymongo import UpdateOne
-
-from heliograph.backends.mongo.connection import Connected, Document, reaching
+from heliograph.backends.mongo.connection import Connected, Document, insert_new, reaching
 from heliograph.core.model import Key
 
 
@@ -15,11 +13,8 @@ class Topics(Connected):
 
     @reaching
     async def subscribe(self, topic: Key, users: Sequence[str]) -> int:
-        if not users:
-            return 0
-        added = [UpdateOne(one, {"$setOnInsert": one}, upsert=True) for one in (_one(topic, user) for user in users)]
-        result = await self._database.subscriptions.bulk_write(added, ordered=False)
-        return result.upserted_count
+        wanted = [_one(topic, user) for user in dict.fromkeys(users)]
+        return len(wanted) - len(await insert_new(self._database.subscriptions, wanted))
 
     @reaching
     async def unsubscribe(self, topic: Key, users: Sequence[str]) -> int:
@@ -49,4 +44,4 @@ def _of(topic: Key) -> Document:
 
 
 def _one(topic: Key, user: str) -> Document:
-    return {**_of(topic), "user": user}
+    return {"_id": f"{topic.tenant}/{topic.id}/{user}", **_of(topic), "user": user}

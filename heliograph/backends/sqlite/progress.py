@@ -53,6 +53,10 @@ CLOSE: Final = """
     UPDATE notifications SET open = 0 FROM json_each(?) AS k
     WHERE tenant = k.value ->> 0 AND notifications.id = k.value ->> 1
 """
+HIDE: Final = """
+    UPDATE notifications SET in_inbox = 0 FROM json_each(?) AS k
+    WHERE tenant = k.value ->> 0 AND notifications.id = k.value ->> 1
+"""
 RECHECK: Final = """
     UPDATE notifications SET check_at = ?1 WHERE seq IN (
         SELECT seq FROM notifications WHERE level IN (0, 1, 2) AND open > 0 AND check_at > ?1 LIMIT 1000
@@ -78,9 +82,12 @@ class Progress:
     async def record(self, events: Sequence[Event], check_at: Mapping[Key, Millis] | None = None) -> None:
         rows = [_event_row(event) for event in events if event.kind != "cancelled"]
         looks = _looks(check_at or {})
+        hidden = [event.key for event in events if event.hides]
 
         def work(connection: apsw.Connection) -> None:
             insert(connection, ADD_EVENTS, rows)
+            if hidden:
+                connection.execute(HIDE, (keys_text(hidden),))
             if check_at:
                 connection.execute(POSTPONE, (looks,))
 

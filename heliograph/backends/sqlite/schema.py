@@ -10,7 +10,7 @@ from typing import Final
 
 import apsw
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS notifications (
@@ -69,6 +69,7 @@ CREATE TABLE IF NOT EXISTS users (
     timezone TEXT,
     data TEXT,
     updated_at INTEGER NOT NULL,
+    preferences TEXT,
     PRIMARY KEY (tenant, id)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS devices (
@@ -151,6 +152,16 @@ END;
 """
 
 
+_TO_2: Final = """
+    ALTER TABLE users ADD COLUMN preferences TEXT;
+    ALTER TABLE batches ADD COLUMN moved_at INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE batches ADD COLUMN cursor TEXT NOT NULL DEFAULT '';
+    ALTER TABLE idempotency DROP COLUMN members
+"""
+STEPS: Final[dict[int, tuple[str, str]]] = {2: (_TO_2, "UPDATE batches SET moved_at = created_at")}
+"""By the version they lead to: what is done to an older file before what is missing is created, and what after."""
+
+
 def create(connection: apsw.Connection) -> None:
     """Creates what is missing. Raises ValueError when a newer Heliograph wrote the file."""
     connection.execute("BEGIN IMMEDIATE")  # several processes may start on a new file at once
@@ -167,5 +178,7 @@ def _upgrade(connection: apsw.Connection) -> None:
     if found > VERSION:
         raise ValueError(f"the database has schema version {found}, this Heliograph knows up to {VERSION}")
     if found < VERSION:
-        connection.execute(TABLES + INDEXES + TRIGGERS)
+        steps = [STEPS[version] for version in range(found + 1, VERSION + 1) if found and version in STEPS]
+        connection.execute(";".join([*(before for before, _ in steps), TABLES + INDEXES + TRIGGERS]))
+        connection.execute(";".join(after for _, after in steps))
         connection.pragma("user_version", VERSION)

@@ -36,6 +36,7 @@ CALLS: dict[str, tuple[Call, int]] = {
     "record much": (
         lambda s, ns: s.record([event(n, k, "email") for n in ns for k in ("routed", "sent", "failed", "clicked")]), 1,
     ),
+    "record and hide": (lambda s, ns: s.record([event(n, "routed", plan=("email",), hides=True) for n in ns]), 1),
     "begin": (lambda s, ns: s.begin([event(n, "sending", "email", attempt=1, token="t") for n in ns]), 1),
     "begin again": (lambda s, ns: s.begin([event(n, "sending", "email", attempt=2, token=n.user) for n in ns]), 2),
     "due": (lambda s, ns: s.due(ns[0].level, NOW, len(ns)), 1),
@@ -45,6 +46,7 @@ CALLS: dict[str, tuple[Call, int]] = {
     "batch_postpone": (lambda s, ns: s.batch_postpone([n.key for n in ns], NOW), 1),
     "unread": (lambda s, ns: s.unread([key(n.user) for n in ns]), 1),
     "recipients": (lambda s, ns: s.recipients([key(n.user) for n in ns]), 2),
+    "preferences": (lambda s, ns: s.preferences([key(n.user) for n in ns]), 1),
     "suppressed": (lambda s, ns: s.suppressed([key(n.user) for n in ns]), 1),
     "remove_devices": (lambda s, ns: s.remove_devices([(key(n.user), n.id) for n in ns]), 2),
     "bury": (lambda s, ns: s.bury([letter(n) for n in ns]), 1),

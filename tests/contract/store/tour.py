@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from heliograph.core.model import Device, Key, Level, User
+from heliograph.core.model import Device, Key, Level, Preferences, User
 from heliograph.core.ports import ApiKey, InboxQuery, Reached, Store
 from tests.contract.store.examples import NOW, TENANT, batch, event, key, letter, notification, submission
 
@@ -69,6 +69,7 @@ async def _progress(store: Store) -> None:
     await store.accept([submission(one) for one in made])
     keys = [one.key for one in made]
     await store.record([event(one, "routed", plan=("email", "push:a")) for one in made], dict.fromkeys(keys, NOW))
+    await store.record([event(one, "routed", plan=("email",), unique="again", hides=True) for one in made])
     attempts = [event(one, "sending", "email", attempt=1, token="t") for one in made[:2]]
     await store.begin(attempts)
     await store.begin([event(one, "sending", "email", attempt=1, token="other") for one in made])
@@ -104,6 +105,8 @@ async def _inbox(store: Store) -> None:
 async def _people(store: Store) -> None:
     await store.put_user(User(TENANT, "anna"))
     await store.user(ANNA)
+    await store.put_preferences(ANNA, Preferences({"push": False}), NOW)
+    await store.preferences([ANNA, key("ben")])
     await store.recipients([ANNA, key("ben"), Key("zoo", "x")])
     for value in ("t1", "t2", "t1"):
         await store.add_device(Device(f"dev_{value}", TENANT, "anna", "apns", value, NOW))

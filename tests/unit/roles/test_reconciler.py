@@ -193,6 +193,19 @@ async def test_an_unseen_frame_becomes_a_mail() -> None:
     assert len(world.waiting(EMAIL)) == 1
 
 
+async def test_an_unseen_frame_becomes_no_mail_that_its_user_muted() -> None:
+    """Escalation asks again what the user wants; with the mail muted it waits in the inbox, unless a push is left."""
+    world = World()
+    await world.anna()
+    await routed(world, IN_APP, type="alert")
+    await world.mute("email")
+    world.clock.forward(UNSEEN_S)
+    await reconciler(world).round()
+    assert world.waiting(EMAIL) == []
+    assert (await world.delivery(IN_APP)).provider == "inbox"
+    assert (await world.history()).open == 0
+
+
 async def test_an_acknowledged_frame_becomes_nothing() -> None:
     """The client has it."""
     world = World()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from heliograph.core import wire
 from heliograph.core.errors import QueueUnavailable, StoreUnavailable
 from heliograph.core.lanes import (
     EMAIL,
@@ -19,10 +20,10 @@ from heliograph.core.lanes import (
     LaneItem,
     push_item,
 )
-from heliograph.core.lifecycle import status_of
+from heliograph.core.lifecycle import fold, status_of
 from heliograph.core.model import HEAVY_CONTENT, Batch, Key, Level, Notification, Send, Type
 from heliograph.core.outcomes import DONE, Dead, Outcome
-from heliograph.core.ports import Submission
+from heliograph.core.ports import InboxQuery, Submission
 from heliograph.core.reconciling import GRACE_MS, RECHECK_MS
 from heliograph.core.routing import Means
 from heliograph.roles.router import CHUNK, Router
@@ -219,7 +220,74 @@ async def test_a_suppressed_address_that_was_the_only_way_is_an_end_of_its_own()
     assert all_done(await route(world, await world.accept(channels=("email",))))
     delivery = await world.delivery("email")
     assert (delivery.status, delivery.reason) == ("suppressed", "complaint")
+    summary = wire.explain(await world.history())["summary"]
+    assert summary == "Routed to no channel because the address is suppressed (complaint)."
     assert (await world.history()).open == 0
+
+
+async def test_what_is_muted_everywhere_ends_with_the_reason() -> None:
+    """Suppressed on every channel that was wanted, nothing handed over, nothing in the inbox, no dead letter."""
+    world = World()
+    await world.anna(phone=True)
+    await world.online("n1")
+    await world.mute("in_app", "push", "email")
+    assert all_done(await route(world, await world.accept(type="marketing")))
+    found = fold((await world.history()).events)
+    assert {name: (d.status, d.reason) for name, d in found.items()} == dict.fromkeys(
+        ("in_app", "push", "email"), ("suppressed", "preference")
+    )
+    assert (await world.history()).open == 0
+    assert status_of(await world.history()) == "suppressed"
+    explained = wire.explain(await world.history())
+    assert explained["decisions"][0]["chosen"] == []
+    assert explained["summary"] == (
+        "Routed to no channel because the user muted in-app, the user muted push, the user muted e-mail."
+    )
+    assert [world.waiting(lane) for lane in (INAPP, PUSH, EMAIL)] == [[], [], []]
+    assert await world.store.unread([ANNA]) == [0]
+
+
+async def test_what_was_withheld_ends_for_its_own_reason() -> None:
+    """One channel muted, the other's address suppressed."""
+    world = World()
+    await world.anna(phone=True)
+    await world.mute("push")
+    await world.store.suppress(Key(TENANT, "anna@acme.example"), "complaint", T0)
+    assert all_done(await route(world, await world.accept(type="alert", channels=("push", "email"))))
+    assert [(await world.delivery(name)).reason for name in ("push", "email")] == ["preference", "complaint"]
+    assert (await world.history()).open == 0
+
+
+async def test_what_is_muted_in_app_goes_its_other_ways_unseen() -> None:
+    """Neither shown live nor kept by the inbox or the stream, though the page is open; the mail goes out."""
+    world = World()
+    await world.anna()
+    await world.online("n1")
+    await world.mute("in_app")
+    assert all_done(await route(world, await world.accept(type="alert")))
+    assert (len(world.waiting(EMAIL)), world.waiting(INAPP)) == (1, [])
+    assert await world.store.inbox(InboxQuery(user=ANNA)) == []
+    assert (await world.history()).open == 1
+
+
+async def test_what_is_muted_in_app_is_hidden_also_when_it_comes_too_late() -> None:
+    """Expired before it could be routed: the inbox keeps what is late, but not what nobody wanted there."""
+    world = World()
+    await world.mute("in_app")
+    one = await world.accept(type="alert", expires_at=T0)
+    assert all_done(await route(world, one))
+    assert await world.store.inbox(InboxQuery(user=ANNA)) == []
+    assert (await world.delivery("in_app")).status == "expired"
+
+
+async def test_transactional_is_never_muted() -> None:
+    """A code or a receipt goes wherever it can."""
+    world = World()
+    await world.anna(phone=True)
+    await world.mute("in_app", "push", "email")
+    assert all_done(await route(world, await world.accept(type="transactional")))
+    assert (len(world.waiting(EMAIL)), len(world.waiting(PUSH))) == (1, 1)
+    assert await world.store.unread([ANNA]) == [1]
 
 
 async def test_a_queue_that_is_away_is_no_failure() -> None:

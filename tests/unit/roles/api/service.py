@@ -13,7 +13,7 @@ from heliograph.access import ServerKeys, UserTokens, create_key
 from heliograph.core.model import Key, Notification
 from heliograph.core.ports import DeadLetter
 from heliograph.fanout import InboxFanout
-from heliograph.roles.api import bulk, inbox, notifications, operations, sending, topics, users
+from heliograph.roles.api import bulk, inbox, notifications, operations, preferences, sending, topics, users
 from heliograph.web import Callers, application
 from tests.unit.roles.world import World
 
@@ -95,6 +95,7 @@ class Service(World):
             *topics.routes(self.store, callers),
             *notifications.routes(self.store, callers, self.clock),
             *users.routes(self.store, self.presence, callers, self.clock),
+            *preferences.routes(self.store, callers, self.clock),
             *inbox.routes(self.store, fanout, callers, self.clock),
             *operations.routes(self.store, self.queue, callers, self.clock),
         ]

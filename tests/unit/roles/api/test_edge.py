@@ -23,15 +23,17 @@ ROUTES = {
     "GET /v1/topics/{topic}", "GET /v1/users/{user_id}/topics",
     "GET /v1/topics/{topic}/subscribers", "POST /v1/topics/{topic}/subscribers", "POST /v1/topics/{topic}/unsubscribe",
     "PUT /v1/topics/{topic}/subscribers/{user_id}", "DELETE /v1/topics/{topic}/subscribers/{user_id}",
-    "GET /v1/lanes", "GET /v1/dlq", "POST /v1/dlq/replay",
+    "GET /v1/preferences", "PUT /v1/preferences", "GET /v1/users/{user_id}/preferences",
+    "PUT /v1/users/{user_id}/preferences", "GET /v1/lanes", "GET /v1/dlq", "POST /v1/dlq/replay",
 }  # fmt: skip
-"""CONTRACT sections 2 to 4 and 7, as far as they are built; templates and preferences come later."""
+"""CONTRACT sections 2 to 4 and 7, as far as they are built; templates come later."""
 BODIES = {
     "POST /v1/send": "SendRequest", "POST /send": "SendRequest", "PUT /v1/users/{user_id}": "UserInput",
     "POST /v1/users/{user_id}/token": "TokenInput", "POST /v1/users/{user_id}/devices": "DeviceInput",
     "POST /v1/devices": "DeviceInput", "POST /v1/dlq/replay": "ReplayInput",
     "POST /v1/topics/{topic}/subscribers": "SubscribersInput",
     "POST /v1/topics/{topic}/unsubscribe": "SubscribersInput",
+    "PUT /v1/preferences": "PreferencesInput", "PUT /v1/users/{user_id}/preferences": "PreferencesInput",
 }  # fmt: skip
 
 
