@@ -26,7 +26,7 @@ from heliograph.providers.http import Http
 from heliograph.providers.sendgrid import SendGrid
 from heliograph.providers.smtp import Smtp
 from heliograph.roles import webhooks
-from heliograph.roles.api import inbox, notifications, operations, sending, users
+from heliograph.roles.api import bulk, inbox, notifications, operations, preferences, sending, topics, users
 from heliograph.roles.email_sender import EmailSender, Pace
 from heliograph.roles.email_worker import EmailWorker
 from heliograph.roles.inapp_worker import InAppWorker
@@ -120,8 +120,11 @@ class Roles:
         handlers: list[ControllerRouterHandler] = []
         if "api" in names:
             handlers += sending.routes(self.sending, callers, now)
+            handlers += bulk.routes(bulk.BulkSending(self.sending, b.store, now), callers)
+            handlers += topics.routes(b.store, callers)
             handlers += notifications.routes(b.store, callers, now)
             handlers += users.routes(b.store, b.presence, callers, now)
+            handlers += preferences.routes(b.store, callers, now)
             handlers += inbox.routes(b.store, InboxFanout(b.presence, b.bus, now), callers, now)
             handlers += operations.routes(b.store, b.queue, callers, now)
         if "webhooks" in names:

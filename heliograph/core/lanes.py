@@ -44,12 +44,15 @@ class IngestItem(msgspec.Struct, frozen=True, omit_defaults=True, tag="n"):
 
 
 class BatchItem(msgspec.Struct, frozen=True, tag="b"):
-    """An accepted batch (by id; the store has it), to be expanded from member `start` on."""
+    """An accepted batch (by id; the store has it), to be expanded from where `reached` says on.
+
+    `reached`: how many members of a list or bulk are done, or the last subscriber of a topic who is; empty = none.
+    """
 
     tenant: str
     batch_id: str
     at_level: int
-    start: int = 0
+    reached: str = ""
     target: str = ""
 
     @property
@@ -114,6 +117,8 @@ class OutboxItem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     id: str
     at_level: int
     mail: Mail
+    user: str = ""
+    category: str | None = None
     expires_at: Millis | None = None
     attempt: int = 1
     gen: int = 0
@@ -123,6 +128,10 @@ class OutboxItem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     @property
     def key(self) -> Key:
         return Key(self.tenant, self.id)
+
+    @property
+    def user_key(self) -> Key:
+        return Key(self.tenant, self.user)
 
     @property
     def level(self) -> Level:

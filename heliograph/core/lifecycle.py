@@ -65,6 +65,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Distinguishes events of one kind and attempt (a webhook's own event id, a requeue's time)."""
     due_at: Millis | None = None
     """Of `retrying` and `replayed`: when the next try is meant to happen."""
+    hides: bool = False
+    """Of `routed`: its user muted in-app for it, so their inbox doesn't keep it."""
 
     @property
     def id(self) -> str:

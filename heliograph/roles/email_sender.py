@@ -1,7 +1,8 @@
 """E-mail sender: drains the outbox at the pace the provider allows, the most urgent mail first.
 
 Takes a token from the shared bucket first and chooses the mail after, so that a P0 which arrives during the wait goes
-next. Reads the outbox lanes and suppressions; writes attempts and outcomes, and suppresses addresses that don't exist.
+next. Reads the outbox lanes, suppressions and preferences; writes attempts and outcomes, and suppresses addresses that
+don't exist.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from heliograph.core.lifecycle import Event
 from heliograph.core.model import Key, Millis
 from heliograph.core.outcomes import DONE, Outcome, ProviderOutcome, Rejected
 from heliograph.core.ports import Clock, MailProvider, Pulled, RateLimiter, Store
+from heliograph.core.preferences import PREFERENCE
+from heliograph.muting import muted
 
 
 class EmailSender:
@@ -35,11 +38,15 @@ class EmailSender:
     async def handle(self, batch: Sequence[Pulled]) -> Sequence[Outcome]:
         # load
         items = [pulled.item for pulled in batch if isinstance(pulled.item, OutboxItem)]
-        reasons = await self._store.suppressed([Key(item.tenant, item.mail.to) for item in items])
+        reasons, unwanted = await asyncio.gather(
+            self._store.suppressed([Key(item.tenant, item.mail.to) for item in items]),
+            muted(self._store, items, "email"),
+        )
 
         # decide
         now = self._clock()
-        ended = [_ended(item, reason, now) for item, reason in zip(items, reasons, strict=True)]
+        stops = [PREFERENCE if unwelcome else reason for unwelcome, reason in zip(unwanted, reasons, strict=True)]
+        ended = [_ended(item, reason, now) for item, reason in zip(items, stops, strict=True)]
         going = [index for index, event in enumerate(ended) if event is None]
 
         # commit: attempts record themselves; the rest is recorded here

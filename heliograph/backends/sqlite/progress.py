@@ -36,7 +36,9 @@ DUE: Final = f"""
     ) AS n
 """
 MEMBERS: Final = f"""
-    SELECT {listed(HISTORY_JSON, "n.id")} FROM notifications AS n WHERE n.tenant = ? AND n.batch = ?
+    SELECT {listed(HISTORY_JSON, "n.id")} FROM (
+        SELECT * FROM notifications WHERE tenant = ? AND batch = ? AND id > ? ORDER BY id LIMIT ?
+    ) AS n
 """
 CANCEL: Final = """
     UPDATE notifications SET cancelled = 1, open = 0, in_inbox = 0
@@ -49,6 +51,10 @@ POSTPONE: Final = """
 """
 CLOSE: Final = """
     UPDATE notifications SET open = 0 FROM json_each(?) AS k
+    WHERE tenant = k.value ->> 0 AND notifications.id = k.value ->> 1
+"""
+HIDE: Final = """
+    UPDATE notifications SET in_inbox = 0 FROM json_each(?) AS k
     WHERE tenant = k.value ->> 0 AND notifications.id = k.value ->> 1
 """
 RECHECK: Final = """
@@ -76,9 +82,12 @@ class Progress:
     async def record(self, events: Sequence[Event], check_at: Mapping[Key, Millis] | None = None) -> None:
         rows = [_event_row(event) for event in events if event.kind != "cancelled"]
         looks = _looks(check_at or {})
+        hidden = [event.key for event in events if event.hides]
 
         def work(connection: apsw.Connection) -> None:
             insert(connection, ADD_EVENTS, rows)
+            if hidden:
+                connection.execute(HIDE, (keys_text(hidden),))
             if check_at:
                 connection.execute(POSTPONE, (looks,))
 
@@ -128,8 +137,8 @@ class Progress:
             count += moved
         return count
 
-    async def batch_histories(self, key: Key) -> Sequence[History]:
-        return await self._file.fetch(MEMBERS, (key.tenant, key.id), _some_histories)
+    async def batch_histories(self, key: Key, after: str, limit: int) -> Sequence[History]:
+        return await self._file.fetch(MEMBERS, (key.tenant, key.id, after, limit), _some_histories)
 
 
 def _event_row(event: Event) -> Row:

@@ -27,12 +27,15 @@ from heliograph.core.ports.sending import (
     Accepted,
     Begun,
     CancelResult,
+    DueBatch,
     Idempotency,
     Mismatch,
     NotificationStore,
+    Reached,
     Submission,
 )
 from heliograph.core.ports.store import Store
+from heliograph.core.ports.topics import TopicStore
 
 __all__ = [
     "Accepted",
@@ -46,6 +49,7 @@ __all__ = [
     "DeadGroup",
     "DeadLetter",
     "DeadLetterStore",
+    "DueBatch",
     "Idempotency",
     "InboxQuery",
     "InboxStore",
@@ -60,10 +64,12 @@ __all__ = [
     "PushProvider",
     "Queue",
     "RateLimiter",
+    "Reached",
     "Receive",
     "Store",
     "StreamEntry",
     "Submission",
+    "TopicStore",
     "UserStore",
     "UserStreams",
 ]

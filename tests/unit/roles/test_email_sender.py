@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from heliograph.attempts import Attempts
 from heliograph.consumer import Consumer
 from heliograph.core.lanes import OUTBOX, OutboxItem
 from heliograph.core.mail import render_mail
-from heliograph.core.model import Key, Millis
+from heliograph.core.model import Key, Millis, Preferences
 from heliograph.core.outcomes import DONE, Dead, Outcome, Rejected, RetryAt, Throttled, Unavailable
 from heliograph.core.retry import RetryPolicy
 from heliograph.roles.email_sender import EmailSender, Pace
@@ -39,7 +40,7 @@ class Post(World):
         await self.store.record([event("routed", plan=("email",), notification_id=one.id)])
         return OutboxItem(
             tenant=one.tenant, id=one.id, at_level=int(one.level), mail=render_mail(one, address, "Anna"),
-            expires_at=one.expires_at,
+            user=one.user, category=one.category, expires_at=one.expires_at,
         )  # fmt: skip
 
     async def send(self, *items: OutboxItem) -> Sequence[Outcome]:
@@ -89,6 +90,59 @@ async def test_suppressed_and_expired_mails_end_without_a_call() -> None:
     assert (await post.delivery("email")).status == "expired"
     assert (await post.delivery("email", "ntf_2")).reason == "hard_bounce"
     assert [(await post.history(one)).open for one in ("ntf_1", "ntf_2", "ntf_3")] == [0, 0, 0]
+
+
+async def test_what_its_user_muted_while_it_waited_is_not_sent() -> None:
+    """In the outbox, between two attempts, or as a dead letter that is replayed: the newest word counts."""
+    post = Post()
+    news = await post.rendered(type="marketing", category="news.daily")
+    code = await post.rendered(id="ntf_2", type="transactional", category="news.daily")
+    post.providers[0].answers[ADDRESS] = Unavailable("503")
+    again = [outcome.item for one in (news, code) for outcome in await post.send(one) if isinstance(outcome, RetryAt)]
+    assert len(again) == 2
+    await post.mute("email", category="news")
+    for item in again:
+        assert isinstance(item, OutboxItem)
+        assert all_done(await post.send(item))
+    assert [mail.args["hg_id"] for mail in post.providers[1].sent] == ["ntf_2"]
+    delivery = await post.delivery("email")
+    assert (delivery.status, delivery.reason) == ("suppressed", "preference")
+    assert (await post.history()).open == 0
+    replayed = structs.replace(news, gen=1, attempt=2)
+    await post.store.record([event("replayed", gen=1)])
+    assert all_done(await post.send(replayed))
+    assert (await post.delivery("email")).reason == "preference"
+
+
+async def test_a_mail_rendered_before_there_were_preferences_is_sent() -> None:
+    """An item of an older version doesn't say whose it is."""
+    post = Post()
+    await post.mute("email")
+    assert all_done(await post.send(structs.replace(await post.rendered(type="alert"), user="")))
+    assert len(post.providers[0].sent) == 1
+
+
+async def test_what_is_transactional_asks_nobody() -> None:
+    """No read at all on the way of what is most urgent."""
+    post = Post()
+    asked = Asking(post)
+    await post.send(await post.rendered(), await post.rendered(id="ntf_2"))
+    assert asked.reads == []
+    await post.send(*[await post.rendered(id=f"ntf_{n}", type="alert") for n in range(3, 6)])
+    assert asked.reads == [1]
+
+
+class Asking:
+    """Notes for how many users preferences were asked."""
+
+    def __init__(self, post: Post) -> None:
+        self.reads: list[int] = []
+        self._ask = post.store.preferences
+        post.store.preferences = self  # type: ignore[method-assign,assignment]
+
+    async def __call__(self, users: Sequence[Key]) -> Sequence[Preferences]:
+        self.reads.append(len(users))
+        return await self._ask(users)
 
 
 async def test_an_address_that_does_not_exist_is_not_written_to_again() -> None:
