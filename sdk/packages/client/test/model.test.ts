@@ -15,7 +15,7 @@ type Command =
   | { readonly is: "drop" | "double" | "swap"; readonly at: number }
   | { readonly is: "deliver"; readonly frames: number }
   | { readonly is: "elsewhere" | "here"; readonly item: number; readonly mark: Mark; readonly tab: number }
-  | { readonly is: "wait"; readonly ms: number }
+  | { readonly is: "wait" | "latency"; readonly ms: number }
   | { readonly is: "leaderGoes" };
 
 const at = fc.nat(5);
@@ -46,7 +46,7 @@ const commands: fc.Arbitrary<Command> = fc.oneof(
       tab: fc.nat(2),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ is: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 3_000 }) }) },
+  { weight: 2, arbitrary: fc.record({ is: fc.constantFrom("wait" as const, "latency" as const), ms: fc.integer({ min: 1, max: 3_000 }) }) },
 );
 
 const FILTERS = [{}, { unread: true }, { archived: true }, { limit: 3 }];
@@ -133,6 +133,9 @@ class Play {
         break;
       case "leaderGoes":
         await this.leaderGoes();
+        break;
+      case "latency":
+        server.travel = () => new Promise((resolve) => void this.clock.after(command.ms, resolve));
         break;
       case "wait":
         await this.clock.advance(command.ms);
