@@ -38,7 +38,12 @@ describe("connected", () => {
     ["nothing could be resumed", connected("e", 50, false), false, { epoch: "e", offset: 50 }],
     ["another epoch", connected("f", 3, false), false, { epoch: "f", offset: 3 }],
     ["another epoch, whatever is said", connected("f", 42, true), false, { epoch: "f", offset: 42 }],
-    ["the server's cache is away: the old place may still be good", connected("", 0, false), false, { epoch: "e", offset: 42 }],
+    [
+      "the server's cache is away: the old place may still be good",
+      connected("", 0, false),
+      false,
+      { epoch: "e", offset: 42 },
+    ],
   ])("%s", (_, frame, whole, after) => {
     const stream = new Stream({ epoch: "e", offset: 42 });
     expect(stream.connected(frame)).toBe(whole);

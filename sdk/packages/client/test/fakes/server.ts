@@ -126,6 +126,7 @@ export class FakeServer implements Transport {
   }
 
   readAll(): void {
+    if (this.unread === 0) return;
     const now = this.#time();
     for (const item of this.items.values()) {
       if (item.read_at !== null || item.archived_at !== null) continue;
