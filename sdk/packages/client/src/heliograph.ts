@@ -103,7 +103,7 @@ export class Heliograph {
         warn: (...warning) => this.#warn(...warning),
       },
     );
-    this.#marking = new Marking(this.#collection, http);
+    this.#marking = new Marking(this.#collection, http, () => this.#each((inbox) => inbox.revalidate()));
     this.connection = this.#session.connection;
     this.unread = this.#unread;
     this.preferences = new LivePreferences(http);
@@ -154,7 +154,13 @@ export class Heliograph {
     const key = JSON.stringify([unread, category, archived, limit]);
     let inbox = this.#inboxes.get(key);
     if (!inbox) {
-      const ports = { collection: this.#collection, http: this.#http, recount: () => this.#session.doubt() };
+      const session = this.#session;
+      const ports = {
+        collection: this.#collection,
+        http: this.#http,
+        recount: () => session.doubt(),
+        later: (run: () => void) => session.later(run),
+      };
       inbox = new LiveInbox({ unread, category, archived, limit }, ports);
       this.#inboxes.set(key, inbox);
       if (this.#session.ready) inbox.loadOnce();

@@ -9,14 +9,17 @@ const AT_ONCE = 6;
 export class Marking {
   readonly #collection: Collection;
   readonly #http: Http;
+  /** What is shown may be wrong: the lists should be loaded anew. */
+  readonly #stale: () => void;
   /** The last mark of each item under way: the next waits for it. */
   readonly #last = new Map<string, Promise<unknown>>();
   #free = AT_ONCE;
   readonly #queue: (() => void)[] = [];
 
-  constructor(collection: Collection, http: Http) {
+  constructor(collection: Collection, http: Http, stale: () => void) {
     this.#collection = collection;
     this.#http = http;
+    this.#stale = stale;
   }
 
   /** Rejects with the first refusal; every item stands for itself. */
@@ -47,7 +50,7 @@ export class Marking {
       taken = true;
     } finally {
       if (this.#last.get(pending.id) === sent) this.#last.delete(pending.id);
-      this.#collection.end(pending, taken);
+      if (!this.#collection.end(pending, taken)) this.#stale();
     }
   }
 

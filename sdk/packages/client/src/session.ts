@@ -53,8 +53,7 @@ const STATUS: Readonly<Record<Phase, ConnectionStatus>> = {
 const IDLE: ConnectionState = { status: "idle", retryAt: null, error: null, leader: false };
 /** Lists are loaded once the connection stands, so that nothing falls in between; but not later than this. */
 const LOAD_WITHIN_MS = 1_000;
-/** Marks made elsewhere during a gap aren't resent: lists are looked through again, not everybody's at once. */
-const REVALIDATE_WITHIN_MS = 30_000;
+const LATER_WITHIN_MS = 30_000;
 
 export class Session {
   readonly connection = new Cell<ConnectionState>(IDLE);
@@ -142,6 +141,13 @@ export class Session {
     if (this.#leader) this.#link.reconnect("renewed");
   }
 
+  /** Runs at random within half a minute, if it isn't stopped by then: so that not everybody comes at once. */
+  later(run: () => void): void {
+    const { clock, random } = this.#options.environment;
+    const current = this.#end;
+    clock.after(random() * LATER_WITHIN_MS, () => current && this.#end === current && run());
+  }
+
   /** The unread count is in doubt. */
   doubt(): void {
     if (this.#leader) this.#recount.soon();
@@ -223,7 +229,7 @@ export class Session {
   }
 
   #connected(frame: Connected): void {
-    const { collection, environment } = this.#options;
+    const { collection } = this.#options;
     const whole = this.#stream.connected(frame);
     const agrees = frame.unread === null || frame.unread === collection.unread;
     this.#counted(frame.unread);
@@ -231,8 +237,8 @@ export class Session {
     this.#becomeReady();
     if (first) return this.#events.moved();
     if (!whole || !agrees) this.#events.stale();
-    else
-      environment.clock.after(environment.random() * REVALIDATE_WITHIN_MS, () => this.#ready && this.#events.stale());
+    // Marks made elsewhere during the gap aren't resent, so the lists are looked through again.
+    else this.later(() => this.#events.stale());
     this.#events.moved();
   }
 
@@ -245,8 +251,9 @@ export class Session {
       this.#events.moved();
       return;
     }
-    if (frame.t === "all_read") collection.allRead(frame);
-    else if (!collection.marked(frame)) this.#events.stale(frame.id);
+    if (frame.t === "all_read") {
+      if (!collection.allRead(frame)) this.#events.stale();
+    } else if (!collection.marked(frame)) this.#events.stale(frame.id);
     if (frame.unread !== null) this.#recount.counted();
   }
 
