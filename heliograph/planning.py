@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from heliograph import telemetry
 from heliograph.core.errors import PresenceUnavailable, QueueUnavailable
-from heliograph.core.lanes import EMAIL, INAPP, PUSH, EmailItem, InAppItem, Lane, LaneItem, push_item
+from heliograph.core.lanes import EMAIL, INAPP, PUSH_LANES, EmailItem, InAppItem, Lane, LaneItem, push_item
 from heliograph.core.model import Key, Notification, Recipient
 from heliograph.core.ports import Clock, PresenceCache, Queue, Store
 from heliograph.core.routing import Facts, Means, Presence, Route, inbox_keeps
@@ -78,7 +78,7 @@ class Handover:
         if route.leaves_for_page or (facts.presence.known and inbox_keeps(notification, facts)):
             self.add(INAPP, InAppItem(notification=light, planned=route.leaves_for_page))
         for device in route.devices:
-            self.add(PUSH, push_item(notification, device))
+            self.add(PUSH_LANES[device.kind], push_item(notification, device))
         if route.email:
             user = facts.recipient.user
             self.add(EMAIL, EmailItem(notification=light, address=route.email, name=user.name if user else None))

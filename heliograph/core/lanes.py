@@ -7,6 +7,7 @@ own retry lane, so that a retry storm of one never blocks another. Subjects: `la
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 import msgspec
@@ -154,11 +155,21 @@ class Lane(msgspec.Struct, frozen=True):
 INGEST: Final = Lane("ingest", "router", IngestItem | BatchItem)
 INAPP: Final = Lane("inapp", "inapp-worker", InAppItem)
 PUSH: Final = Lane("push", "push-worker", PushItem, pack=100)
+"""For FCM. Each push provider has a lane of its own: one that is slow, paused or down must not hold another's pushes,
+and within each the order stays strict."""
+PUSH_APNS: Final = Lane("push-apns", "push-worker", PushItem, pack=100)
+PUSH_WEB: Final = Lane("push-web", "push-worker", PushItem, pack=100)
+PUSH_EXPO: Final = Lane("push-expo", "push-worker", PushItem, pack=100)
 EMAIL: Final = Lane("email", "email-worker", EmailItem)
 OUTBOX: Final = Lane("outbox", "email-sender", OutboxItem, pack=25)
 """The rate-limit queue. Small packs: an envelope belongs to one sender until all of its mails are settled."""
 
-LANES: Final = (INGEST, INAPP, PUSH, EMAIL, OUTBOX)
+PUSH_LANES: Final[Mapping[DeviceKind, Lane]] = {
+    "fcm_token": PUSH, "fcm_fid": PUSH, "apns": PUSH_APNS, "webpush": PUSH_WEB, "expo": PUSH_EXPO,
+}  # fmt: skip
+"""By the kind of the device."""
+
+LANES: Final = (INGEST, INAPP, PUSH, PUSH_APNS, PUSH_WEB, PUSH_EXPO, EMAIL, OUTBOX)
 LANE_OF_NAME: Final = {lane.name: lane for lane in LANES}
 
 

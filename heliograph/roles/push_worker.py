@@ -19,6 +19,7 @@ from heliograph.core.outcomes import DONE, Outcome, ProviderOutcome, Rejected, U
 from heliograph.core.ports import Clock, Pulled, PushProvider, Store
 from heliograph.core.preferences import PREFERENCE
 from heliograph.core.wire import encode
+from heliograph.gate import Admission, admission_of
 from heliograph.muting import muted
 
 log = telemetry.logger("push-worker")
@@ -53,27 +54,31 @@ class PushWorker:
         if stopped:
             await self._store.record(stopped)
         gone: list[PushItem] = []
+        admission = admission_of(batch)
 
         async def call(item: PushItem, _: int) -> tuple[str, ProviderOutcome]:
             notification = notifications[item.key]
             assert notification is not None
-            provider, outcome = await self._send(item, notification)
+            provider, outcome = await self._send(item, notification, admission)
             if isinstance(outcome, Unregistered):
                 gone.append(item)
             return provider, outcome
 
-        made = await self._attempts.make([(items[index], batch[index].orphaned) for index in going], call)
+        made = await self._attempts.make([(items[index], batch[index].orphaned) for index in going], call, admission)
         await self._forget(gone)
         outcomes: list[Outcome] = [DONE] * len(batch)
         for index, outcome in zip(going, made, strict=True):
             outcomes[index] = outcome
         return outcomes
 
-    async def _send(self, item: PushItem, notification: Notification) -> tuple[str, ProviderOutcome]:
+    async def _send(
+        self, item: PushItem, notification: Notification, admission: Admission
+    ) -> tuple[str, ProviderOutcome]:
         provider = self._providers.get(item.kind)
         if provider is None:
             return "", Rejected(f"no provider is configured for {item.kind}")
-        return provider.name, await provider.send(push_message(item, notification, self._clock()))
+        message = push_message(item, notification, self._clock())
+        return provider.name, await admission.call(lambda: provider.send(message))
 
     async def _forget(self, gone: Sequence[PushItem]) -> None:
         if gone:

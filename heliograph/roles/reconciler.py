@@ -14,7 +14,7 @@ import msgspec
 
 from heliograph import telemetry
 from heliograph.core.errors import PresenceUnavailable, QueueUnavailable, StoreUnavailable
-from heliograph.core.lanes import EMAIL, INGEST, PUSH, BatchItem, EmailItem, IngestItem, PushItem, push_item
+from heliograph.core.lanes import EMAIL, INGEST, PUSH_LANES, BatchItem, EmailItem, IngestItem, PushItem, push_item
 from heliograph.core.lifecycle import IN_APP, INBOX, Delivery, Event, History, fold
 from heliograph.core.model import Key, Level, Millis
 from heliograph.core.ports import Clock, Queue, Store
@@ -213,7 +213,7 @@ class _Work:
             self.events.append(self._failed(history, delivery, "the address or device is gone"))
             return
         made = push_item(notification, device)
-        self.handover.add(PUSH, _numbered(made, attempt, delivery))
+        self.handover.add(PUSH_LANES[made.kind], _numbered(made, attempt, delivery))
         self.events.append(self._requeued(history, delivery))
 
     def _escalate(self, history: History, facts: Facts) -> None:

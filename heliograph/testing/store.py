@@ -110,7 +110,8 @@ class MemoryStore(MemoryPeople, MemoryTopics):
         if sent is None:
             return Begun(begun=False)
         ours = any(known.id == event.id and known.token == event.token for known in sent.events)
-        if ours or (not sent.cancelled and sent.add(event)):
+        settled = any(known.settles == event.owed for known in sent.events)
+        if ours or (not sent.cancelled and not settled and sent.add(event)):
             return Begun(begun=True)
         return Begun(begun=False, history=sent.history())
 

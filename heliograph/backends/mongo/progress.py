@@ -105,7 +105,12 @@ def _looks(check_at: Mapping[Key, Millis]) -> list[UpdateOne]:
 
 def _beginning(attempt: Event) -> UpdateOne:
     return UpdateOne(
-        {"_id": id_of(attempt.key), "cancelled": False, "events.i": {"$ne": attempt.id}},
+        {
+            "_id": id_of(attempt.key),
+            "cancelled": False,
+            "events.i": {"$ne": attempt.id},
+            "settled": {"$ne": attempt.owed},
+        },
         {"$push": {"events": event_document(attempt)}, "$set": {"left": True}},
     )
 

@@ -25,7 +25,12 @@ ADD_EVENTS: Final = """
     CROSS JOIN notifications AS n ON n.tenant = new.tenant AND n.id = new.notification_id
     WHERE true ON CONFLICT DO NOTHING
 """
-BEGIN: Final = ADD_EVENTS.replace("WHERE true", "WHERE n.cancelled = 0")
+BEGIN: Final = ADD_EVENTS.replace("new.opens, new.settles,", "new.opens, NULL,").replace(
+    "WHERE true",
+    """WHERE n.cancelled = 0
+        AND NOT EXISTS (SELECT 1 FROM events AS e WHERE e.notification = n.seq AND e.settles = new.settles)""",
+)
+"""`settles` of a row names what must not be settled yet."""
 HISTORIES: Final = f"""
     SELECT {listed(f"coalesce({HISTORY_JSON}, 'null')")} FROM json_each(?) AS k
     LEFT JOIN notifications AS n ON n.tenant = k.value ->> 0 AND n.id = k.value ->> 1
@@ -94,7 +99,7 @@ class Progress:
         await self._file.write(work)
 
     async def begin(self, attempts: Sequence[Event]) -> Sequence[Begun]:
-        rows = [_event_row(event) for event in attempts]
+        rows = [_event_row(event, unsettled=event.owed) for event in attempts]
         keys = keys_text(event.key for event in attempts)
 
         def work(connection: apsw.Connection) -> str | None:
@@ -141,10 +146,10 @@ class Progress:
         return await self._file.fetch(MEMBERS, (key.tenant, key.id, after, limit), _some_histories)
 
 
-def _event_row(event: Event) -> Row:
+def _event_row(event: Event, unsettled: str | None = None) -> Row:
     leaves = 1 if event.kind in ("sending", "sent", "delivered") else 0
     content = json_text(event)
-    return event.tenant, event.notification_id, event.id, event.opens, event.settles, leaves, content
+    return event.tenant, event.notification_id, event.id, event.opens, unsettled or event.settles, leaves, content
 
 
 def _looks(check_at: Mapping[Key, Millis]) -> str:

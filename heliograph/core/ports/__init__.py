@@ -7,6 +7,7 @@ sequence answers with one of the same length and order, and costs the backend a 
 
 from __future__ import annotations
 
+from heliograph.core.ports.cells import Cells
 from heliograph.core.ports.dead_letters import DeadGroup, DeadLetter, DeadLetterStore
 from heliograph.core.ports.inbox import InboxQuery, InboxStore
 from heliograph.core.ports.people import AccessStore, ApiKey, UserStore
@@ -18,7 +19,6 @@ from heliograph.core.ports.realtime import (
     Position,
     PresenceCache,
     PresenceLease,
-    RateLimiter,
     Receive,
     StreamEntry,
     UserStreams,
@@ -45,6 +45,7 @@ __all__ = [
     "Begun",
     "Bus",
     "CancelResult",
+    "Cells",
     "Clock",
     "DeadGroup",
     "DeadLetter",
@@ -63,7 +64,6 @@ __all__ = [
     "Pulled",
     "PushProvider",
     "Queue",
-    "RateLimiter",
     "Reached",
     "Receive",
     "Store",

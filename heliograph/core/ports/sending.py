@@ -117,8 +117,9 @@ class NotificationStore(Protocol):
     async def begin(self, attempts: Sequence[Event]) -> Sequence[Begun]:
         """Records `sending` events before the provider is called (G3).
 
-        Refused when an event of the same id exists already (told apart by `Event.token`), when the notification is
-        cancelled or unknown. After the first begun attempt a notification can't be cancelled.
+        Refused when an event of the same id exists already (told apart by `Event.token`), when the target's generation
+        is settled (an answer came late, by webhook say), and when the notification is cancelled or unknown. After the
+        first begun attempt a notification can't be cancelled.
         """
 
     async def cancel(self, key: Key, now: Millis) -> CancelResult:
