@@ -285,20 +285,6 @@ describe("marks", () => {
     expect(await refused).toMatchObject({ code: "internal" });
     expect(server.requests.length - calls).toBe(4);
   });
-
-  test("six at a time", async () => {
-    const { client, server, inbox } = await withItems(20);
-    let [running, most] = [0, 0];
-    const fetch = server.fetch.bind(server);
-    server.fetch = async (url, request) => {
-      most = Math.max(most, ++running);
-      await settle();
-      running--;
-      return fetch(url, request);
-    };
-    await client.seen(inbox.getSnapshot().notifications.map(({ id }) => id));
-    expect(most).toBe(6);
-  });
 });
 
 describe("preferences", () => {
