@@ -290,10 +290,10 @@ describe("marks", () => {
 describe("preferences", () => {
   test("load, change what is named, and send the whole", async () => {
     const { client, server } = await connected();
-    server.preferences = { channels: { email: true }, categories: { news: { push: false }, odd: "x" } };
+    server.preferences = { channels: { email: true }, categories: { news: { push: false }, odd: {} } };
     expect(client.preferences.getSnapshot()).toEqual({ preferences: null, isLoading: false, error: null });
     await client.preferences.load();
-    const done = client.preferences.update({ categories: { news: { email: false } } });
+    const done = client.preferences.update({ categories: { news: { email: false, in_app: undefined } } });
     expect(client.preferences.getSnapshot().preferences?.categories).toEqual({
       news: { push: false, email: false },
       odd: {},
