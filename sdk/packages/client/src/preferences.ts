@@ -68,7 +68,9 @@ export class LivePreferences implements Readable<PreferencesSnapshot> {
 }
 
 function parse(json: Json): Preferences {
+  // What this version doesn't know goes back as it came: the call replaces everything.
   return {
+    ...json,
     channels: object(json["channels"]) ?? {},
     categories: (object(json["categories"]) ?? {}) as Preferences["categories"],
   };
@@ -79,7 +81,7 @@ function merged(before: Preferences, change: DeepPartial<Preferences>): Preferen
   const categories = { ...before.categories };
   for (const [name, choice] of Object.entries(change.categories ?? {}))
     categories[name] = given(categories[name], choice);
-  return { channels: given(before.channels, change.channels), categories };
+  return { ...before, channels: given(before.channels, change.channels), categories };
 }
 
 function given(before: Choice = {}, change: DeepPartial<Choice> = {}): Choice {

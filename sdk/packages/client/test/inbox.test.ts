@@ -307,9 +307,13 @@ describe("preferences", () => {
 
   test("a change before loading begins with what the server has", async () => {
     const { client, server } = await connected();
-    server.preferences = { channels: { email: false }, categories: {} };
+    server.preferences = { channels: { email: false }, categories: {}, quiet_hours: "later" };
     await client.preferences.update({ channels: { push: false } });
-    expect(server.preferences["channels"]).toEqual({ email: false, push: false });
+    expect(server.preferences).toEqual({
+      channels: { email: false, push: false },
+      categories: {},
+      quiet_hours: "later",
+    });
   });
 
   test("refused: what was before, with the error; a later change still counts", async () => {
