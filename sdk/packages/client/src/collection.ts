@@ -164,19 +164,15 @@ export class Collection {
   /** A page of a list, asked for at `since`. */
   page(since: number, items: readonly Notification[], matches: Matches, range: Range, unread: number): Merge {
     const listed = new Set(items.map(({ id }) => id));
-    let settled = this.#allReadAt <= since;
     for (const pending of this.#pending) pending.paged ||= pending.all !== null || listed.has(pending.id);
-    for (const item of items) {
-      const entry = this.#entries.get(item.id);
-      if (!entry || entry.touched <= since) this.#put(item, since);
-      else if (entry.guess !== null) settled = false;
-    }
+    for (const item of items) if ((this.#entries.get(item.id)?.touched ?? -1) <= since) this.#put(item, since);
     for (const id of this.#order.filter((known) => within(known, range) && !listed.has(known))) {
       const entry = this.#entries.get(id);
       // What matches and isn't on the page is gone, unless it came while the page was under way.
       if (entry && entry.touched <= since && matches(entry.base)) this.#drop(id);
-      else if (entry && entry.guess !== null && entry.touched > since) settled = false;
     }
+    const guessed = [...this.#entries.values()].some(({ touched, guess }) => touched > since && guess !== null);
+    const settled = !guessed && this.#allReadAt <= since;
     const counted = this.#unreadTouched <= since;
     if (counted) this.#count(unread, since);
     this.#tell();

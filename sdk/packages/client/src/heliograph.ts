@@ -1,7 +1,7 @@
 // The client of one signed-in user: the parts put together, and the names that pages and apps use.
 
 import { Collection } from "./collection.ts";
-import { Devices, WebPush } from "./devices.ts";
+import { devices, webPush } from "./devices.ts";
 import type { HeliographError } from "./errors.ts";
 import { Http } from "./http.ts";
 import { LiveInbox } from "./inbox.ts";
@@ -22,7 +22,6 @@ import type {
   HeliographOptions,
   Inbox,
   InboxFilter,
-  Notification,
   Preferences,
   PreferencesSnapshot,
   PushSubscriptionJSON,
@@ -31,7 +30,6 @@ import type {
 import { count } from "./wire.ts";
 
 const KEPT_ITEMS = 50;
-const REMEMBERED_IDS = 1_000;
 
 type Listeners = { [E in keyof HeliographEvents]: Set<(told: HeliographEvents[E]) => void> };
 
@@ -66,8 +64,6 @@ export class Heliograph {
   readonly #unread = new Cell(0);
   readonly #inboxes = new Map<string, LiveInbox>();
   readonly #listeners: Listeners = { notification: new Set(), warning: new Set(), unauthorized: new Set() };
-  /** What `notification` was told of: at-least-once on the way here must not become two toasts. */
-  readonly #announced = new Set<string>();
 
   /** Throws TypeError when `baseUrl` is no http(s) URL. */
   constructor(options: HeliographOptions) {
@@ -81,7 +77,7 @@ export class Heliograph {
     const http = new Http({ baseUrl, transport, environment, tokens, refused });
     this.#tokens = tokens;
     this.#http = http;
-    this.#cache = new Cache(options.storage ?? null, environment.clock, (...warning) => this.#warn(...warning));
+    this.#cache = new Cache(options.storage ?? null, environment.clock, this.#warn);
     this.#session = new Session(
       {
         baseUrl,
@@ -96,19 +92,19 @@ export class Heliograph {
         identified: () => this.#fromCache(),
         ready: () => this.#each((inbox) => inbox.loadOnce()),
         stale: (id) => this.#each((inbox) => (id === undefined || inbox.mayHold(id)) && inbox.revalidate()),
-        arrived: (notification) => this.#announce(notification),
+        arrived: (notification) => this.#emit("notification", notification),
         moved: () => this.#keep(),
         countUnread: async () => count((await http.call("GET", "/v1/inbox/unread"))["unread"]) ?? 0,
         refused: (error) => this.#refused(error),
-        warn: (...warning) => this.#warn(...warning),
+        warn: this.#warn,
       },
     );
     this.#marking = new Marking(this.#collection, http, () => this.#each((inbox) => inbox.revalidate()));
     this.connection = this.#session.connection;
     this.unread = this.#unread;
     this.preferences = new LivePreferences(http);
-    this.devices = new Devices(http);
-    this.webPush = new WebPush(http);
+    this.devices = devices(http);
+    this.webPush = webPush(http);
   }
 
   /** The user's id, from the token; null before the first token. */
@@ -200,18 +196,10 @@ export class Heliograph {
     for (const listener of [...this.#listeners[event]]) listener(told);
   }
 
-  #announce(notification: Notification): void {
-    if (this.#announced.has(notification.id)) return;
-    this.#announced.add(notification.id);
-    const [oldest] = this.#announced;
-    if (oldest !== undefined && this.#announced.size > REMEMBERED_IDS) this.#announced.delete(oldest);
-    this.#emit("notification", notification);
-  }
-
-  #warn(message: string, details?: unknown): void {
+  readonly #warn = (message: string, details?: unknown): void => {
     this.#options.logger?.warn(`Heliograph: ${message}`, details);
     this.#emit("warning", { message, details });
-  }
+  };
 
   #refused(error: HeliographError): void {
     this.#options.onUnauthorized?.(error);

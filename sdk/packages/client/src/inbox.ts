@@ -1,7 +1,7 @@
 // One live list of the inbox: a filter, how far it has been loaded, and the items of the collection in between.
 
 import type { Collection } from "./collection.ts";
-import { HeliographError } from "./errors.ts";
+import { asError, type HeliographError } from "./errors.ts";
 import { type Http, passes } from "./http.ts";
 import type { Inbox, InboxFilter, InboxSnapshot, Notification } from "./types.ts";
 import { count, parseItem, text } from "./wire.ts";
@@ -129,7 +129,7 @@ export class LiveInbox implements Inbox {
         await work();
         this.#error = null;
       } catch (error) {
-        this.#error = error instanceof HeliographError ? error : new HeliographError("protocol", String(error));
+        this.#error = asError(error);
         if (passes(this.#error)) this.#ports.later(() => this.#stale && this.revalidate());
       }
       this.#running--;

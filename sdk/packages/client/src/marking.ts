@@ -1,10 +1,8 @@
-// Sends a person's marks: shown at once, in order for each item, a few at a time, taken back if the server refuses.
+// Sends a person's marks: shown at once, in order for each item, taken back if the server refuses.
 
 import type { Collection, Pending } from "./collection.ts";
 import type { Http } from "./http.ts";
 import type { Mark } from "./marks.ts";
-
-const AT_ONCE = 6;
 
 export class Marking {
   readonly #collection: Collection;
@@ -13,8 +11,6 @@ export class Marking {
   readonly #stale: () => void;
   /** The last mark of each item under way: the next waits for it. */
   readonly #last = new Map<string, Promise<unknown>>();
-  #free = AT_ONCE;
-  readonly #queue: (() => void)[] = [];
 
   constructor(collection: Collection, http: Http, stale: () => void) {
     this.#collection = collection;
@@ -42,7 +38,7 @@ export class Marking {
   }
 
   async #send(pending: Pending, path: string, before: readonly (Promise<unknown> | undefined)[]): Promise<void> {
-    const sent = Promise.allSettled(before).then(() => this.#inTurn(() => this.#http.call("POST", path)));
+    const sent = Promise.allSettled(before).then(() => this.#http.call("POST", path));
     this.#last.set(pending.id, sent);
     let taken = false;
     try {
@@ -51,18 +47,6 @@ export class Marking {
     } finally {
       if (this.#last.get(pending.id) === sent) this.#last.delete(pending.id);
       if (!this.#collection.end(pending, taken)) this.#stale();
-    }
-  }
-
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#queue.push(resolve));
-    try {
-      return await work();
-    } finally {
-      const next = this.#queue.shift();
-      if (next) next();
-      else this.#free++;
     }
   }
 }

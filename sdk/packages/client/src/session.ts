@@ -37,18 +37,14 @@ export interface SessionEvents {
   /** Asks the server for the unread count. */
   countUnread(): Promise<number>;
   refused(error: HeliographError): void;
-  warn(message: string, details?: unknown): void;
+  readonly warn: (message: string, details?: unknown) => void;
 }
 
-const STATUS: Readonly<Record<Phase, ConnectionStatus>> = {
-  idle: "idle",
+/** What pages needn't tell apart. */
+const STATUS: Partial<Record<Phase, ConnectionStatus>> = {
   authorizing: "connecting",
   opening: "connecting",
-  live: "connected",
-  waiting: "waiting",
   suspended: "idle",
-  unauthorized: "unauthorized",
-  closed: "closed",
 };
 const IDLE: ConnectionState = { status: "idle", retryAt: null, error: null, leader: false };
 /** Lists are loaded once the connection stands, so that nothing falls in between; but not later than this. */
@@ -88,7 +84,7 @@ export class Session {
         changed: (machine) => this.#machineChanged(machine),
         frame: (frame) => this.#received(frame),
         refused: (error) => this.refused(error),
-        warn: (message, details) => events.warn(message, details),
+        warn: events.warn,
       },
     );
     options.tokens.onRenewed = () => this.#leader && this.#link.reconnect("renewed");
@@ -121,14 +117,14 @@ export class Session {
 
   stop(): void {
     this.#leave();
-    this.#show({ ...IDLE, status: "closed" });
+    this.connection.set({ ...IDLE, status: "closed" });
   }
 
   /** The token is no good, here or in an HTTP call: nothing is tried any more until the next start. */
   refused(error: HeliographError): void {
     if (!this.#options.tokens.refuse(error)) return;
     this.#leave();
-    this.#show({ ...IDLE, status: "unauthorized", error });
+    this.connection.set({ ...IDLE, status: "unauthorized", error });
     this.#events.refused(error);
   }
 
@@ -179,7 +175,7 @@ export class Session {
           resolve();
         },
         told: (message) => this.#end === current && this.#told(message),
-        warn: (message, details) => this.#events.warn(message, details),
+        warn: this.#events.warn,
       });
     });
   }
@@ -302,7 +298,7 @@ export class Session {
 
   #follow({ error, ...state }: SharedState, position: Position | null): void {
     const shown = error && new HeliographError(error.code, error.message, { status: error.status });
-    this.#show({ ...state, error: shown, leader: false });
+    this.connection.set({ ...state, error: shown, leader: false });
     if (state.status !== "connected" || this.#ready) return;
     // Lists are loaded from now on, and frames come from now on: nothing before matters.
     if (position) this.#stream.moveTo(position);
@@ -336,8 +332,9 @@ export class Session {
     // A tab that follows shows what the leader says.
     if (!this.#end || (this.#crew && !this.#leader)) return;
     const waiting = phase === "waiting";
-    const status = waiting && !this.#options.environment.isOnline() ? "offline" : STATUS[phase];
-    this.#show({ status, retryAt: waiting ? Date.now() + waitMs : null, error, leader: this.#leader });
+    const status =
+      waiting && !this.#options.environment.isOnline() ? "offline" : (STATUS[phase] ?? (phase as ConnectionStatus));
+    this.connection.set({ status, retryAt: waiting ? Date.now() + waitMs : null, error, leader: this.#leader });
     this.#tellState();
   }
 
@@ -346,13 +343,5 @@ export class Session {
     const { status, retryAt, error } = this.connection.getSnapshot();
     const shared = error && { code: error.code, message: error.message, status: error.status };
     this.#crew?.tell({ k: "state", state: { status, retryAt, error: shared }, position: this.#stream.position });
-  }
-
-  #show(state: ConnectionState): void {
-    const before = this.connection.getSnapshot();
-    const same = (Object.keys(state) as (keyof ConnectionState)[]).every((name) =>
-      Object.is(before[name], state[name]),
-    );
-    if (!same) this.connection.set(state);
   }
 }

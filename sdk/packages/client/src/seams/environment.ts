@@ -41,12 +41,23 @@ export function browserStorage(): KeyValueStorage {
   };
 }
 
+/** UTF-8 text; "" for what is none. */
+export function decodeBase64Url(encoded: string): string {
+  try {
+    const bytes = atob(encoded.replace(/-/g, "+").replace(/_/g, "/"));
+    return decodeURIComponent(
+      bytes.replace(/[\s\S]/g, (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, "0")}`),
+    );
+  } catch {
+    return "";
+  }
+}
+
 function listen(listener: (signal: Signal) => void): () => void {
   const heard: [EventTarget, string, () => void][] = [
     [window, "online", () => listener("online")],
     [window, "offline", () => listener("offline")],
     [window, "focus", () => listener("focus")],
-    [window, "pageshow", () => listener("focus")],
     [document, "visibilitychange", () => document.visibilityState === "visible" && listener("focus")],
   ];
   for (const [target, name, run] of heard) target.addEventListener(name, run);
