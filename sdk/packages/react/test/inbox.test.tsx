@@ -94,6 +94,24 @@ describe("what it shows", () => {
     expect(screen.getByText("All done")).toBeTruthy();
   });
 
+  it.each([
+    ["idle", false],
+    ["connecting", false],
+    ["waiting", false],
+    ["offline", true],
+    ["closed", true],
+  ] as const)("while the connection is %s, saying so is %s", (status, said) => {
+    client.connection.set({ status, retryAt: null, error: null, leader: true });
+    renderWith(client, <Inbox />);
+    expect(screen.queryByText(/You are offline/) !== null).toBe(said);
+  });
+
+  it("asks to sign in again when the token was refused", () => {
+    client.connection.set({ status: "unauthorized", retryAt: null, error: failure, leader: true });
+    renderWith(client, <Inbox />);
+    expect(screen.getByText(/Sign in again/)).toBeTruthy();
+  });
+
   it("speaks another language when told", () => {
     three();
     renderWith(client, <Inbox />, de);

@@ -161,7 +161,7 @@ function Header({ id, header, list, attempt, onPreferences }: ListPageProps & Wi
 function Troubles({ failed }: { readonly failed: boolean }): ReactNode {
   const strings = useStrings();
   const { status } = useConnection();
-  const offline = status === "offline" || status === "closed" || status === "idle";
+  const offline = status === "offline" || status === "closed";
   return (
     <div role="status" className="hg-troubles">
       {failed && <p>{strings.actionFailed}</p>}
