@@ -6,7 +6,7 @@ Reads and writes the HTTP API with a server key; never touches a user's inbox or
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, Unpack, cast, overload
 from urllib.parse import quote
@@ -32,7 +32,8 @@ from heliograph.client.shapes import (
 from heliograph.client.transport import Answer, Transport
 
 One = str | Recipient
-Many = list[str] | list[Recipient] | list[One]
+Many = Sequence[One]
+"""A string is a sequence of strings, too; the overloads of `send` ask for `One` first."""
 RETRY_FOR_S: Final = 10.0
 
 
@@ -66,7 +67,7 @@ class AsyncHeliograph:
         self.notifications = AsyncNotifications(self._transport)
 
     @overload
-    async def send(self, to: One, **content: Unpack[Content]) -> Sent: ...
+    async def send(self, to: One, **content: Unpack[Content]) -> Sent: ...  # type: ignore[overload-overlap]
     @overload
     async def send(self, to: Many, **content: Unpack[Content]) -> SentList: ...
     async def send(self, to: One | Many, **content: Unpack[Content]) -> Sent | SentList:
@@ -86,11 +87,11 @@ class AsyncHeliograph:
             ValidationError: with the path of every flaw; nothing was sent.
             IdempotencyMismatch: your `idempotency_key` was used with another body.
         """
-        if not isinstance(to, list):
+        if isinstance(to, str | Mapping):
             return await self._sends.submit([{"to": to, **content}])[0]
         key = content.pop("idempotency_key", None)
         answer = await self._post(
-            body_of(msgspec.json.encode(to), msgspec.json.encode(content), key if key is not None else new_key())
+            body_of(msgspec.json.encode(list(to)), msgspec.json.encode(content), key if key is not None else new_key())
         )
         return replace(answer.read(SentList), replayed=answer.replayed)
 

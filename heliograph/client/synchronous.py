@@ -66,7 +66,7 @@ class Heliograph:
         self.notifications = Notifications(self._line)
 
     @overload
-    def send(self, to: One, **content: Unpack[Content]) -> Sent: ...
+    def send(self, to: One, **content: Unpack[Content]) -> Sent: ...  # type: ignore[overload-overlap]
     @overload
     def send(self, to: Many, **content: Unpack[Content]) -> SentList: ...
     def send(self, to: One | Many, **content: Unpack[Content]) -> Sent | SentList:

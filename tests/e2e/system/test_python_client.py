@@ -111,7 +111,7 @@ async def test_a_restart_in_the_middle_loses_and_doubles_nothing(install: Callab
         async def stream(user: str) -> None:
             for number in range(60):
                 sent = await heliograph.send(user, title=f"{user} {number}")
-                answered.append(sent.id)  # noqa: PERF401 - as it comes, for who looks meanwhile
+                answered.append(sent.id)
 
         streams = [asyncio.create_task(stream(f"u{n}")) for n in range(5)]
 
