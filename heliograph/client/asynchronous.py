@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from heliograph.client.errors import HeliographError, NotFound, PartlySent
-from heliograph.client.grouping import Sends, body_of, new_key
+from heliograph.client.grouping import Sends, new_key
 from heliograph.client.shapes import (
     Choices,
     Content,
@@ -25,7 +25,9 @@ from heliograph.client.shapes import (
     Recipient,
     Sent,
     SentList,
+    SentTopic,
     TimelineEvent,
+    Topic,
     User,
     UserToken,
 )
@@ -69,37 +71,38 @@ class AsyncHeliograph:
     @overload
     async def send(self, to: One, **content: Unpack[Content]) -> Sent: ...  # type: ignore[overload-overlap]
     @overload
+    async def send(self, to: Topic, **content: Unpack[Content]) -> SentTopic: ...
+    @overload
     async def send(self, to: Many, **content: Unpack[Content]) -> SentList: ...
-    async def send(self, to: One | Many, **content: Unpack[Content]) -> Sent | SentList:
-        """Sends one content to a user, or to a list of up to 1,000.
+    async def send(self, to: One | Topic | Many, **content: Unpack[Content]) -> Sent | SentTopic | SentList:
+        """Sends one content to a user, to a list of up to 1,000, or to everybody who subscribed to a topic.
 
-        Concurrent sends of the same content to single users share requests. Returns once it is on disk.
+        Many concurrent sends to single users share requests. Returns once it is on disk.
 
         Args:
             to: a user id, or `{"id", "email", "name", "locale", "timezone", "data"}` that creates or updates the user
-                on the way, or a list of either.
+                on the way, or a list of either, or `{"topic"}`.
             content: `title`, `body`, `type`, `category`, … : see `Content` and docs/api.md.
 
         Returns:
-            `Sent(id)`; for a list `SentList(batch_id, accepted, ids)`, ids in the order of `to`.
+            `Sent(id)`; for a list `SentList(batch_id, accepted, ids)`, ids in the order of `to`; for a topic
+            `SentTopic(batch_id)`.
 
         Raises:
             ValidationError: with the path of every flaw; nothing was sent.
             IdempotencyMismatch: your `idempotency_key` was used with another body.
         """
-        if isinstance(to, str | Mapping):
+        if isinstance(to, str) or (isinstance(to, Mapping) and "topic" not in to):
             return await self._sends.submit([{"to": to, **content}])[0]
-        key = content.pop("idempotency_key", None)
-        answer = await self._post(
-            body_of(msgspec.json.encode(list(to)), msgspec.json.encode(content), key if key is not None else new_key())
-        )
+        body = msgspec.json.encode({"to": to if isinstance(to, Mapping) else list(to), **content})
+        answer = await self._post("/v1/send", body, new_key() if content.get("idempotency_key") is None else {})
+        if isinstance(to, Mapping):
+            return replace(answer.read(SentTopic), replayed=answer.replayed)
         return replace(answer.read(SentList), replayed=answer.replayed)
 
     async def send_many(self, messages: Iterable[Message]) -> list[Sent]:
-        """Sends many messages, each with its own recipient and content, in as few requests as their contents allow.
-
-        Messages of the same content share requests of up to 1,000 recipients; the others travel side by side, the most
-        urgent type first. One with an `idempotency_key` of its own travels alone.
+        """Sends many messages, each with its own recipient and content, up to 1,000 in a request, the most urgent type
+        first. One content for many is smaller as `send(list, …)`.
 
         Returns:
             One `Sent` for each, in their order.
@@ -132,8 +135,8 @@ class AsyncHeliograph:
         answer = await self._transport.call(method, path, None if body is None else msgspec.json.encode(body))
         return answer.read(object) if answer.body else None
 
-    async def _post(self, body: bytes) -> Answer:
-        return await self._transport.call("POST", "/v1/send", body)
+    async def _post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        return await self._transport.call("POST", path, body, headers)
 
     async def close(self) -> None:
         """Waits for what is on its way, then closes the connections."""

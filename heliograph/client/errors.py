@@ -112,7 +112,7 @@ class WebhookRefused(HeliographError):  # noqa: N818
     """A webhook that Heliograph did not sign, or too old a one."""
 
 
-_BY_CODE: Final = {"idempotency_mismatch": IdempotencyMismatch}
+_BY_CODE: Final[dict[str, type[HeliographError]]] = {"idempotency_mismatch": IdempotencyMismatch}
 _BY_STATUS: Final[dict[int, type[HeliographError]]] = {
     400: ValidationError,
     401: Unauthorized,
@@ -127,6 +127,11 @@ _BY_STATUS: Final[dict[int, type[HeliographError]]] = {
     503: Overloaded,
     504: Overloaded,
 }
+
+
+def refusal_of(code: str, detail: str) -> HeliographError:
+    """The error of one send that a bulk request was answered without."""
+    return _BY_CODE.get(code, ValidationError)(detail, code=code, status=422)
 
 
 class _Problem(msgspec.Struct):

@@ -1,8 +1,8 @@
-"""Natural batching of sends: concurrent ones with the same content share one request.
+"""Natural batching of sends: when more wait than lines are free, they share bulk requests, whatever each of them says.
 
-No timer and no minimum: a send leaves at once while the line is free; what comes while requests are under way waits,
-and leaves in groups of one content, the most urgent type first. Each caller gets its own notification's id, and its own
-error: what a group is refused for is tried again one by one.
+No timer and no minimum: while there is a free line for everyone, each send leaves at once and by itself. Else those
+that wait leave together, the most urgent type first and types apart. Each caller gets its own notification's id, or its
+own error.
 """
 
 from __future__ import annotations
@@ -14,33 +14,40 @@ from typing import Any, Final
 from uuid import uuid4
 
 import msgspec
-from msgspec.structs import replace
 
-from heliograph.client.errors import ServerError, ValidationError
-from heliograph.client.shapes import Sent, SentList
+from heliograph.client.errors import ServerError, refusal_of
+from heliograph.client.shapes import Sent
 from heliograph.client.transport import Answer
 
 MAX_GROUP: Final = 1_000
-MAX_BYTES: Final = 200 * 1024
-"""Below the server's limit of 256 KiB for a body."""
+MAX_BYTES: Final = 900 * 1024
+"""Heliograph takes 5 MiB, but 1 MiB is what many a proxy takes by default."""
 _TYPES: Final = ("transactional", "alert", "marketing")
 
-Post = Callable[[bytes], Awaitable[Answer]]
-"""Posts the body of a send, as often as it takes. Raises `HeliographError`."""
+Post = Callable[[str, bytes, Mapping[str, str]], Awaitable[Answer]]
+"""Posts a body to a path, with these headers, as often as it takes. Raises `HeliographError`."""
 
 
-class Waiting:
-    """One send that hasn't left. `alone` = it must not share a request."""
+class _Waiting:
+    """One send that hasn't left. `own_key` = its caller gave it an idempotency key."""
 
     def __init__(self, message: Mapping[str, Any]) -> None:
-        content = {name: value for name, value in message.items() if name not in ("to", "idempotency_key")}
-        key = message.get("idempotency_key")
-        self.to = msgspec.json.encode(message["to"])
-        self.content = msgspec.json.encode(content, order="deterministic")
-        self.level = _TYPES.index(content["type"]) if content.get("type") in _TYPES else 1
-        self.key = new_key() if key is None else key
-        self.alone = key is not None
+        kind = message.get("type")
+        self.body = msgspec.json.encode(message)
+        self.own_key = message.get("idempotency_key") is not None
+        self.level = _TYPES.index(kind) if kind in _TYPES else _TYPES.index("alert")
         self.future: asyncio.Future[Sent] = asyncio.get_running_loop().create_future()
+
+
+class _Rejected(msgspec.Struct):
+    index: int
+    code: str
+    detail: str
+
+
+class _Bulk(msgspec.Struct):
+    ids: list[str | None]
+    rejected: list[_Rejected]
 
 
 class Sends:
@@ -51,28 +58,25 @@ class Sends:
     def __init__(self, post: Post, in_flight: int) -> None:
         self._post = post
         self._free = in_flight
-        self._waiting: list[dict[object, deque[Waiting]]] = [{} for _ in _TYPES]
+        self._lines: list[deque[_Waiting]] = [deque() for _ in _TYPES]
         self._running: set[asyncio.Task[None]] = set()
         self._due = False
 
     def submit(self, messages: Iterable[Mapping[str, Any]]) -> list[asyncio.Future[Sent]]:
         """One future for each; what is cancelled before it left isn't sent. Raises TypeError if one of them holds what
-        JSON has no form for, and KeyError if one has no `to`: then none is sent."""
-        made = [Waiting(message) for message in messages]
+        JSON has no form for: then none is sent."""
+        made = [_Waiting(message) for message in messages]
         for one in made:
-            self._line_up(one)
-        return [one.future for one in made]
-
-    def _line_up(self, one: Waiting) -> None:
-        self._waiting[one.level].setdefault(one if one.alone else one.content, deque()).append(one)
-        if not self._due:
+            self._lines[one.level].append(one)
+        if made and not self._due:
             # Everyone who is ready to run now gets on board before the first request leaves.
             self._due = True
             asyncio.get_running_loop().call_soon(self._leave)
+        return [one.future for one in made]
 
     def _leave(self) -> None:
         self._due = False
-        while self._free and (group := self._next_group()):
+        while self._free and (group := self._next_group(1 if self._waiting <= self._free else MAX_GROUP)):
             self._free -= 1
             task = asyncio.get_running_loop().create_task(self._carry(group))
             self._running.add(task)
@@ -83,49 +87,44 @@ class Sends:
         self._free += 1
         self._leave()
 
-    def _next_group(self) -> list[Waiting]:
-        for by_content in self._waiting:
-            while by_content:
-                content, line = next(iter(by_content.items()))
-                group = _board(line)
-                if not line:
-                    del by_content[content]
-                if group:
-                    return group
+    @property
+    def _waiting(self) -> int:
+        return sum(map(len, self._lines))
+
+    def _next_group(self, most: int) -> list[_Waiting]:
+        for line in self._lines:
+            if group := _board(line, most):
+                return group
         return []
 
-    async def _carry(self, group: Sequence[Waiting]) -> None:
+    async def _carry(self, group: Sequence[_Waiting]) -> None:
         try:
-            answers = await (self._send_one(group[0]) if len(group) == 1 else self._send_list(group))
-        except ValidationError as error:
-            self._refused(group, error)
+            answers = await (self._send(group[0]) if len(group) == 1 else self._send_together(group))
         except Exception as error:  # noqa: BLE001 - whatever it is, its callers must hear it
-            _fail(group, error)
-        else:
-            for one, answer in zip(group, answers, strict=True):
-                if not one.future.done():
-                    one.future.set_result(answer)
+            answers = [error] * len(group)
+        for one, answer in zip(group, answers, strict=True):
+            if one.future.done():
+                continue
+            if isinstance(answer, Sent):
+                one.future.set_result(answer)
+            else:
+                one.future.set_exception(answer)
 
-    async def _send_one(self, one: Waiting) -> Sequence[Sent]:
-        answer = await self._post(body_of(one.to, one.content, one.key))
-        return [replace(answer.read(Sent), replayed=answer.replayed)]
+    async def _send(self, one: _Waiting) -> Sequence[Sent | Exception]:
+        answer = await self._post("/v1/send", one.body, {} if one.own_key else new_key())
+        return [msgspec.structs.replace(answer.read(Sent), replayed=answer.replayed)]
 
-    async def _send_list(self, group: Sequence[Waiting]) -> Sequence[Sent]:
-        to = b"[" + b",".join(one.to for one in group) + b"]"
-        answer = await self._post(body_of(to, group[0].content, new_key()))
-        ids = answer.read(SentList).ids
-        if len(ids) != len(group):
-            raise ServerError(f"{len(ids)} ids for {len(group)} recipients", code="unreadable", status=answer.status)
-        return [Sent(id=id_) for id_ in ids]
-
-    def _refused(self, group: Sequence[Waiting], error: ValidationError) -> None:
-        """Nothing of the group was accepted, and perhaps for one recipient's sake: each is asked for by itself."""
-        if len(group) == 1:
-            _fail(group, error)
-            return
-        for one in group:
-            one.alone = True
-            self._line_up(one)
+    async def _send_together(self, group: Sequence[_Waiting]) -> Sequence[Sent | Exception]:
+        body = b"[" + b",".join(one.body for one in group) + b"]"
+        answer = await self._post("/v1/send/bulk", body, new_key())
+        found = answer.read(_Bulk)
+        refused = {one.index: refusal_of(one.code, one.detail) for one in found.rejected}
+        if len(found.ids) != len(group) or set(refused) != {n for n, id_ in enumerate(found.ids) if id_ is None}:
+            raise ServerError("the answer doesn't fit the request", code="unreadable", status=answer.status)
+        return [
+            refused[place] if id_ is None else Sent(id=id_, replayed=None if one.own_key else False)
+            for place, (one, id_) in enumerate(zip(group, found.ids, strict=True))
+        ]
 
     async def settled(self) -> None:
         """Returns when everything submitted so far has its answer."""
@@ -133,33 +132,20 @@ class Sends:
             await (asyncio.wait(set(self._running)) if self._running else asyncio.sleep(0))
 
 
-def _board(line: deque[Waiting]) -> list[Waiting]:
-    """Takes from the line what fits into one request; who gave up meanwhile doesn't travel."""
-    group: list[Waiting] = []
+def new_key() -> dict[str, str]:
+    """The header with an idempotency key: the same bytes may then be posted again and again."""
+    return {"Idempotency-Key": str(uuid4())}
+
+
+def _board(line: deque[_Waiting], most: int) -> list[_Waiting]:
+    """Takes from the line what fits into one request, so many at the most; who gave up meanwhile doesn't travel."""
+    group: list[_Waiting] = []
     size = 0
-    while line and len(group) < MAX_GROUP:
-        size += len(line[0].to) + 1
-        if group and size + len(line[0].content) > MAX_BYTES:
+    while line and len(group) < most:
+        size += len(line[0].body) + 1
+        if group and size > MAX_BYTES:
             break
         one = line.popleft()
         if not one.future.done():
             group.append(one)
     return group
-
-
-def new_key() -> str:
-    """An idempotency key: the same send may then be asked for again and again."""
-    return str(uuid4())
-
-
-def body_of(to: bytes, content: bytes, key: object) -> bytes:
-    """The JSON of a send, of its JSON parts."""
-    rest = content.removeprefix(b"{")
-    comma = b"," if len(rest) > 1 else b""
-    return b'{"to":' + to + b',"idempotency_key":' + msgspec.json.encode(key) + comma + rest
-
-
-def _fail(group: Sequence[Waiting], error: Exception) -> None:
-    for one in group:
-        if not one.future.done():
-            one.future.set_exception(error)

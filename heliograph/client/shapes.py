@@ -31,6 +31,12 @@ class Recipient(TypedDict, total=False):
     data: dict[str, Any]
 
 
+class Topic(TypedDict):
+    """Everybody who has subscribed to a topic."""
+
+    topic: str
+
+
 class Content(TypedDict, total=False):
     """What to tell (docs/api.md, `POST /v1/send`). A title or a body is needed."""
 
@@ -59,10 +65,11 @@ class Message(Content):
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """Accepted: it is on disk. `replayed` = it already was, under the same idempotency key."""
+    """Accepted: it is on disk. `replayed` = it already was, under your idempotency key; None = the send shared a
+    request, whose answer doesn't tell."""
 
     id: str
-    replayed: bool = False
+    replayed: bool | None = False
 
 
 class SentList(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +78,13 @@ class SentList(msgspec.Struct, frozen=True, kw_only=True):
     batch_id: str
     accepted: int
     ids: tuple[str, ...]
+    replayed: bool = False
+
+
+class SentTopic(msgspec.Struct, frozen=True, kw_only=True):
+    """A send to a topic was accepted: it is on disk."""
+
+    batch_id: str
     replayed: bool = False
 
 

@@ -24,7 +24,9 @@ from heliograph.client.shapes import (
     Preferences,
     Sent,
     SentList,
+    SentTopic,
     TimelineEvent,
+    Topic,
     User,
     UserToken,
 )
@@ -68,25 +70,28 @@ class Heliograph:
     @overload
     def send(self, to: One, **content: Unpack[Content]) -> Sent: ...  # type: ignore[overload-overlap]
     @overload
+    def send(self, to: Topic, **content: Unpack[Content]) -> SentTopic: ...
+    @overload
     def send(self, to: Many, **content: Unpack[Content]) -> SentList: ...
-    def send(self, to: One | Many, **content: Unpack[Content]) -> Sent | SentList:
-        """Sends one content to a user, or to a list of up to 1,000. Returns once it is on disk.
+    def send(self, to: One | Topic | Many, **content: Unpack[Content]) -> Sent | SentTopic | SentList:
+        """Sends one content to a user, to a list of up to 1,000, or to a topic. Returns once it is on disk.
 
         Returns:
-            `Sent(id)`; for a list `SentList(batch_id, accepted, ids)`, ids in the order of `to`.
+            `Sent(id)`; for a list `SentList(batch_id, accepted, ids)`, ids in the order of `to`; for a topic
+            `SentTopic(batch_id)`.
 
         Raises:
             ValidationError: with the path of every flaw; nothing was sent.
             IdempotencyMismatch: your `idempotency_key` was used with another body.
         """
 
-        async def call(client: AsyncHeliograph) -> Sent | SentList:
+        async def call(client: AsyncHeliograph) -> Sent | SentTopic | SentList:
             return await client.send(to, **content)
 
         return self._line.run(call)
 
     def send_many(self, messages: Iterable[Message]) -> list[Sent]:
-        """Sends many messages, each with its own recipient and content, in as few requests as their contents allow.
+        """Sends many messages, each with its own recipient and content, up to 1,000 in a request.
 
         Raises:
             PartlySent: some were refused or got no answer: its `results` say which, and why. The others were sent.

@@ -84,11 +84,13 @@ class Transport:
         self._sleep = sleep
         self._session: aiohttp.ClientSession | None = None
 
-    async def call(self, method: str, path: str, body: bytes | None = None) -> Answer:
+    async def call(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """The answer to a call that may be repeated. Raises `HeliographError`."""
         until = self._clock() + self._retry_for_s
         for tries in itertools.count(1):
-            answer = await self._try(method, path, body)
+            answer = await self._try(method, path, body, headers or {})
             if isinstance(answer, Answer):
                 return answer
             answer.tries = tries
@@ -98,11 +100,12 @@ class Transport:
             await self._sleep(wait_s)
         raise AssertionError("unreachable")
 
-    async def _try(self, method: str, path: str, body: bytes | None) -> Answer | HeliographError:
+    async def _try(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> Answer | HeliographError:
         url = URL(self._url + path, encoded=True)
-        sent: dict[str, Any] = {"data": body, "allow_redirects": False}
-        if body is not None:
-            sent["headers"] = {"Content-Type": "application/json"}
+        content_type = {} if body is None else {"Content-Type": "application/json"}
+        sent: dict[str, Any] = {"data": body, "headers": {**headers, **content_type}, "allow_redirects": False}
         async with self._turns:
             try:
                 async with self._open().request(method, url, **sent) as response:

@@ -62,12 +62,27 @@ class Server:
 
 
 def accept(asked: Asked) -> web.Response:
-    """Ids that tell whom they are of."""
+    """Ids that tell whom they are of; a user named `bad` is refused."""
+    if asked.path.endswith("/bulk"):
+        found = [named(one["to"]) for one in asked.json]
+        rejected = [{"index": n, "code": "invalid", "detail": "to: No."} for n, one in enumerate(found) if one is None]
+        content = {"batch_id": "bat_1", "accepted": len(found) - len(rejected), "rejected": rejected, "ids": found}
+        return web.json_response(content, status=202)
     to = asked.json["to"]
     if isinstance(to, list):
-        ids = [f"ntf_{one if isinstance(one, str) else one['id']}" for one in to]
+        ids = [named(one) for one in to]
         return web.json_response({"batch_id": "bat_1", "accepted": len(ids), "ids": ids}, status=202)
-    return web.json_response({"id": f"ntf_{to if isinstance(to, str) else to['id']}", "status": "accepted"}, status=202)
+    if "topic" in to:
+        return web.json_response({"batch_id": "bat_1"}, status=202)
+    one = named(to)
+    if one is None:
+        return problem(422, "invalid", "to")
+    return web.json_response({"id": one, "status": "accepted"}, status=202)
+
+
+def named(to: Any) -> str | None:
+    name = to if isinstance(to, str) else to["id"]
+    return None if name == "bad" else f"ntf_{name}"
 
 
 def problem(status: int, code: str, *paths: str, **headers: str) -> web.Response:

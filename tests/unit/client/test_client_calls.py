@@ -23,6 +23,7 @@ from heliograph.client import (
     Preferences,
     Sent,
     SentList,
+    SentTopic,
     UserToken,
     ValidationError,
 )
@@ -51,13 +52,18 @@ async def test_sending(server: Server) -> None:
         to = {"id": "bert", "email": "b@x.example"}
         assert await heliograph.send(to, type="transactional", title="T", channels=["email"]) == Sent(id="ntf_bert")  # type: ignore[arg-type]
         listed = await heliograph.send(["anna", "bert"], title="T", idempotency_key="k")
+        assert await heliograph.send({"topic": "releases"}, title="T") == SentTopic(batch_id="bat_1")
+        assert (await heliograph.send(("anna",), title="T")).ids == ("ntf_anna",)
     assert listed == SentList(batch_id="bat_1", accepted=2, ids=("ntf_anna", "ntf_bert"))
-    assert [asked.path for asked in server.asked] == ["/v1/send"] * 3
+    assert [asked.path for asked in server.asked] == ["/v1/send"] * 5
     assert (
         server.asked[1].json.items() >= {"to": to, "type": "transactional", "title": "T", "channels": ["email"]}.items()
     )
     assert server.asked[2].json == {"to": ["anna", "bert"], "title": "T", "idempotency_key": "k"}
-    assert all(len(asked.json["idempotency_key"]) == 36 for asked in server.asked[:2])
+    assert "Idempotency-Key" not in server.asked[2].headers
+    keys = [server.asked[n].headers["Idempotency-Key"] for n in (0, 1, 3, 4)]
+    assert {len(key) for key in keys} == {36}
+    assert len(set(keys)) == 4
 
 
 async def test_a_replayed_answer_is_marked(server: Server) -> None:
@@ -78,7 +84,7 @@ async def test_a_retried_send_is_the_same_send(server: Server) -> None:
     async with AsyncHeliograph(server.url, KEY) as heliograph:
         assert await heliograph.send("anna", title="T") == Sent(id="ntf_anna")
     assert len(server.asked) == 3
-    assert len({asked.body for asked in server.asked}) == 1
+    assert len({(asked.body, asked.headers["Idempotency-Key"]) for asked in server.asked}) == 1
 
 
 def news(number: int) -> Iterator[Message]:
@@ -93,20 +99,16 @@ async def test_sending_many(server: Server) -> None:
         sent = await heliograph.send_many([*news(50), *codes])
         assert await heliograph.send_many([]) == []
     assert [one.id for one in sent] == [f"ntf_u{n}" for n in range(50)] + [f"ntf_c{n}" for n in range(3)]
-    assert len(server.asked) == 4
+    assert [(asked.path, len(asked.json)) for asked in server.asked] == [("/v1/send/bulk", 3), ("/v1/send/bulk", 50)]
 
 
 async def test_sending_many_says_which_were_not_sent(server: Server) -> None:
     """An error, because an answer that nobody looks at would hide it; with it, all that was sent."""
-
-    def refuse(asked: Any) -> web.Response:
-        return problem(422, "invalid", "to")
-
-    server.replies = [refuse, refuse]
+    bad: Message = {"to": "bad", "title": "T", "type": "marketing"}
     async with AsyncHeliograph(server.url, KEY) as heliograph:
-        with pytest.raises(PartlySent, match="1 of 3 messages") as failure:
-            await heliograph.send_many(news(3))
-    assert [type(one) for one in failure.value.results] == [ValidationError, Sent, Sent]
+        with pytest.raises(PartlySent, match="1 of 13 messages were not sent; the first: invalid: to: No") as failure:
+            await heliograph.send_many([bad, *news(12)])
+    assert [type(one) for one in failure.value.results] == [ValidationError, *[Sent] * 12]
 
 
 async def test_users(server: Server) -> None:
@@ -239,8 +241,7 @@ async def test_threads_share_requests(server: Server) -> None:
         return len(server.asked) == 1
 
     async def waiting() -> bool:
-        lines = heliograph._line._client._sends._waiting
-        return sum(len(line) for by_content in lines for line in by_content.values()) == 20
+        return sum(map(len, heliograph._line._client._sends._lines)) == 20
 
     await eventually(on_its_way)
     sent += [threads.submit(heliograph.send, f"u{n}", title="T") for n in range(20)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -11,45 +12,50 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heliograph import client
-from heliograph.client.errors import ValidationError
 from heliograph.client.grouping import MAX_BYTES, Sends
 from heliograph.client.shapes import Sent
 from heliograph.client.transport import Answer
+from tests.unit.client.conftest import Asked, accept
 
 
 class Post:
-    """Answers each request when it is let go; refuses bodies that name somebody who must not be written to."""
+    """Answers each request when it is let go, as Heliograph would."""
 
     def __init__(self, *, free: bool = False) -> None:
-        self.bodies: list[dict[str, Any]] = []
-        self.sizes: list[int] = []
+        self.asked: list[Asked] = []
         self.error: Exception | None = None
         self.under_way = self.most = 0
         self._go = asyncio.Semaphore(1_000_000 if free else 0)
 
-    async def __call__(self, body: bytes) -> Answer:
-        self.sizes.append(len(body))
-        self.bodies.append(json.loads(body))
+    async def __call__(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        asked = Asked("POST", path, headers, body)
+        self.asked.append(asked)
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         await asyncio.sleep(0)
         await self._go.acquire()
         self.under_way -= 1
-        to = json.loads(body)["to"]
         if self.error:
             raise self.error
-        if "bad" in to:
-            raise ValidationError("No.", code="invalid", status=422)
-        ids = {"batch_id": "b", "accepted": len(to), "ids": [f"ntf_{one}" for one in to]}
-        return Answer(202, {}, json.dumps(ids if isinstance(to, list) else {"id": f"ntf_{to}"}).encode())
+        answer = accept(asked)
+        assert isinstance(answer.body, bytes)
+        if answer.status >= 300:
+            raise client.errors.error_of(answer.status, {}, answer.body)
+        return Answer(answer.status, {}, answer.body)
 
     def go(self, count: int = 1) -> None:
         for _ in range(count):
             self._go.release()
 
     @property
-    def to(self) -> list[Any]:
-        return [body["to"] for body in self.bodies]
+    def to(self) -> list[list[Any]]:
+        """Whom each request was for."""
+        return [[one["to"] for one in sends_of(asked)] for asked in self.asked]
+
+
+def sends_of(asked: Asked) -> list[dict[str, Any]]:
+    assert asked.path == ("/v1/send/bulk" if isinstance(asked.json, list) else "/v1/send")
+    return asked.json if isinstance(asked.json, list) else [asked.json]
 
 
 async def turns(number: int = 5) -> None:
@@ -59,76 +65,71 @@ async def turns(number: int = 5) -> None:
 
 
 def messages(*users: str, **content: Any) -> list[dict[str, Any]]:
-    return [{"to": user, "title": "T", **content} for user in users]
+    return [{"to": user, "title": f"For {user}", **content} for user in users]
 
 
 async def test_a_free_line_takes_a_send_at_once_and_the_rest_together() -> None:
-    """What comes while one is under way leaves in one request; everyone gets the id of their own."""
+    """What comes while one is under way leaves in one request, each with its own content and answered by its own id."""
     post = Post()
     sends = Sends(post, in_flight=1)
     first = sends.submit(messages("a"))
     await turns()
     others = [sends.submit(messages(user)) for user in ("b", "c", "d")]
     await turns()
-    assert post.to == ["a"]
+    assert post.to == [["a"]]
     post.go(2)
     assert [await future for [future] in (first, *others)] == [Sent(id=f"ntf_{user}") for user in "abcd"]
-    assert post.to == ["a", ["b", "c", "d"]]
+    assert post.asked[1].json == messages("b", "c", "d")
 
 
-async def test_sends_of_the_same_moment_share_the_first_request() -> None:
-    """Whoever is ready gets on board, however many lines are free."""
+@pytest.mark.parametrize(("in_flight", "to"), [(3, [["a"], ["b"], ["c"]]), (2, [["a", "b", "c"]])])
+async def test_sends_of_the_same_moment_share_a_request_if_there_is_no_line_for_each(
+    in_flight: int, to: list[list[str]]
+) -> None:
+    """By itself is quickest; more than there are lines get on board together."""
     post = Post(free=True)
-    sends = Sends(post, in_flight=4)
+    sends = Sends(post, in_flight)
     await asyncio.gather(*(future for user in "abc" for future in sends.submit(messages(user))))
-    assert post.to == [["a", "b", "c"]]
-
-
-async def test_only_equal_contents_share() -> None:
-    """The order of the fields makes no difference; a field more does."""
-    post = Post(free=True)
-    sends = Sends(post, in_flight=1)
-    made = [
-        {"to": "a", "title": "T", "data": {"x": 1, "y": 2}}, {"to": "b", "title": "T"},
-        {"data": {"y": 2, "x": 1}, "title": "T", "to": "c"}, {"to": "d", "title": "T", "badge": 1},
-    ]  # fmt: skip
-    await asyncio.gather(*sends.submit(made))
-    assert post.to == [["a", "c"], "b", "d"]
-    contents = [{k: v for k, v in body.items() if k not in ("to", "idempotency_key")} for body in post.bodies]
-    assert contents == [{"title": "T", "data": {"x": 1, "y": 2}}, {"title": "T"}, {"title": "T", "badge": 1}]
+    assert post.to == to
 
 
 async def test_the_most_urgent_leaves_first() -> None:
-    """Of what waits, whatever came first; alert is the default."""
+    """Of what waits, whatever came first; types apart, so that the most urgent isn't held up by what shares its
+    request. Alert is the default."""
     post = Post(free=True)
     sends = Sends(post, in_flight=1)
     made = [{"to": t, "title": "T", **({"type": t} if t != "default" else {})}
             for t in ("marketing", "default", "transactional", "alert", "nonsense")]  # fmt: skip
     await asyncio.gather(*sends.submit(made))
-    assert post.to == ["transactional", "default", "alert", "nonsense", "marketing"]
+    assert post.to == [["transactional"], ["default", "alert", "nonsense"], ["marketing"]]
 
 
 async def test_every_request_has_its_idempotency_key() -> None:
-    """A new one, or the caller's; one's own key is never shared."""
+    """A new one in the header, unless the only send in it has its own; in a bulk, one's own stands inside."""
     post = Post(free=True)
     sends = Sends(post, in_flight=1)
-    own = messages("a", "b", idempotency_key="order-1")
-    await asyncio.gather(*sends.submit([*own, *messages("c", "d"), *messages("e", title="other")]))
-    assert post.to == ["a", "b", ["c", "d"], "e"]
-    keys = [body["idempotency_key"] for body in post.bodies]
-    assert keys[:2] == ["order-1", "order-1"]
-    assert len(set(keys)) == 3
-    assert all(len(key) == 36 for key in keys[2:])
+    results = await asyncio.gather(*sends.submit([*messages("a", idempotency_key="order-1"), *messages("b", "c")]))
+    [alone] = await asyncio.gather(*sends.submit(messages("d", idempotency_key="order-2")))
+    await asyncio.gather(*sends.submit(messages("e")))
+    bulk, own, made = post.asked
+    assert [one.get("idempotency_key") for one in bulk.json] == ["order-1", None, None]
+    assert [one.replayed for one in (*results, alone)] == [None, False, False, False]
+    assert (own.headers, own.json["idempotency_key"]) == ({}, "order-2")
+    assert "idempotency_key" not in made.json
+    keys = [asked.headers["Idempotency-Key"] for asked in (bulk, made)]
+    assert [len(key) for key in keys] == [36, 36]
+    assert keys[0] != keys[1]
 
 
 async def test_one_bad_recipient_does_not_stop_the_others() -> None:
-    """What a group is refused for is asked again one by one: each hears of their own."""
+    """Each hears of their own; one whose key belongs to another body is told apart."""
     post = Post(free=True)
-    sends = Sends(post, in_flight=2)
-    results = await asyncio.gather(*sends.submit(messages("a", "bad", "c")), return_exceptions=True)
-    assert [type(one) for one in results] == [Sent, ValidationError, Sent]
-    assert post.to == [["a", "bad", "c"], "a", "bad", "c"]
-    assert len({body["idempotency_key"] for body in post.bodies}) == 4
+    results = await asyncio.gather(*Sends(post, in_flight=2).submit(messages("a", "bad", "c")), return_exceptions=True)
+    assert [type(one) for one in results] == [Sent, client.ValidationError, Sent]
+    assert str(results[1]) == "invalid: to: No."
+    assert len(post.asked) == 1
+    refused = client.errors.refusal_of("idempotency_mismatch", "x")
+    assert (type(refused), refused.status) == (client.IdempotencyMismatch, 422)
 
 
 async def test_another_failure_is_everyones() -> None:
@@ -137,14 +138,23 @@ async def test_another_failure_is_everyones() -> None:
     post.error = client.ConnectionFailed("gone", code="connection_failed")
     results = await asyncio.gather(*Sends(post, in_flight=1).submit(messages("a", "b")), return_exceptions=True)
     assert results == [post.error] * 2
-    assert len(post.bodies) == 1
+    assert len(post.asked) == 1
 
 
-async def test_an_answer_that_does_not_fit_is_an_error() -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"ids": ["ntf_1"], "rejected": []},
+        {"ids": ["ntf_1", None], "rejected": []},
+        {"ids": ["ntf_1", "ntf_2"], "rejected": [{"index": 1, "code": "invalid", "detail": "x"}]},
+        {"ids": ["ntf_1", "ntf_2"]},
+    ],
+)
+async def test_an_answer_that_does_not_fit_is_an_error(answer: dict[str, Any]) -> None:
     """Never the id of somebody else."""
 
-    async def post(_: bytes) -> Answer:
-        return Answer(202, {}, b'{"batch_id":"b","accepted":1,"ids":["ntf_1"]}')
+    async def post(path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        return Answer(202, {}, json.dumps(answer).encode())
 
     results = await asyncio.gather(*Sends(post, in_flight=1).submit(messages("a", "b")), return_exceptions=True)
     assert [type(one) for one in results] == [client.ServerError] * 2
@@ -161,7 +171,7 @@ async def test_who_gives_up_before_it_leaves_is_not_written_to() -> None:
     first.cancel()
     post.go(2)
     assert await third == Sent(id="ntf_c")
-    assert post.to == ["a", "c"]
+    assert post.to == [["a"], ["c"]]
     assert sends.submit([]) == []
     await sends.settled()
 
@@ -172,54 +182,48 @@ async def test_what_cannot_be_json_stops_the_whole_call() -> None:
     sends = Sends(post, in_flight=1)
     with pytest.raises(TypeError):
         sends.submit([*messages("a"), {"to": "b", "data": {"x": object()}}])
-    with pytest.raises(KeyError):
-        sends.submit([*messages("a"), {"title": "for nobody"}])
     await sends.settled()
-    assert post.bodies == []
+    assert post.asked == []
 
 
 async def test_large_groups_are_cut() -> None:
-    """A thousand recipients and two hundred KiB at most; what is larger by itself goes alone."""
+    """A thousand sends and 900 KiB at most; what is larger by itself goes alone."""
     post = Post(free=True)
     sends = Sends(post, in_flight=3)
     await asyncio.gather(*sends.submit(messages(*(f"u{n}" for n in range(2_500)))))
     assert [len(to) for to in post.to] == [1_000, 1_000, 500]
     assert post.most == 3
-    post.bodies.clear()
-    post.sizes.clear()
-    heavy = [{"to": f"u{n}" + "x" * 50_000, "body": "b" * 20_000} for n in range(10)] + [{"to": "y" * 300_000}]
+    post.asked.clear()
+    heavy = [*messages(*(f"u{n}" for n in range(10)), body="b" * 200_000), *messages("large", body="b" * 1_000_000)]
     await asyncio.gather(*sends.submit(heavy))
-    assert sum(len(to) if isinstance(to, list) else 1 for to in post.to) == 11
-    assert all(size <= MAX_BYTES + 100 for size, to in zip(post.sizes, post.to, strict=True) if isinstance(to, list))
+    assert sorted(len(to) for to in post.to) == [1, 2, 4, 4]
+    assert all(len(asked.body) <= MAX_BYTES + 2 for asked in post.asked if isinstance(asked.json, list))
 
 
 USERS = st.sampled_from(["a", "b", "c", "bad"])
-PLANS = st.lists(
-    st.tuples(USERS, st.sampled_from(["T", "U"]), st.sampled_from(["alert", "marketing"]), st.booleans()), max_size=30
-)
+PLANS = st.lists(st.tuples(USERS, st.sampled_from(["alert", "marketing", "transactional"]), st.booleans()), max_size=30)
 
 
 @settings(max_examples=150, deadline=None, database=None)
 @given(PLANS, st.integers(1, 4))
-def test_each_is_sent_once_and_answered_with_its_own(plan: list[tuple[str, str, str, bool]], in_flight: int) -> None:
+def test_each_is_sent_once_and_answered_with_its_own(plan: list[tuple[str, str, bool]], in_flight: int) -> None:
     """Whatever shares a request with whom: nobody twice, nobody left out, nobody with another's id."""
 
     async def play() -> None:
         post = Post(free=True)
         made = [
-            {"to": to, "title": title, "type": kind, **({"idempotency_key": f"k{n}"} if own else {})}
-            for n, (to, title, kind, own) in enumerate(plan)
+            {"to": to, "title": f"{n}", "type": kind, **({"idempotency_key": f"k{n}"} if own else {})}
+            for n, (to, kind, own) in enumerate(plan)
         ]
         results = await asyncio.gather(*Sends(post, in_flight).submit(made), return_exceptions=True)
         for (to, *_), result in zip(plan, results, strict=True):
-            assert (isinstance(result, ValidationError)) if to == "bad" else (result == Sent(id=f"ntf_{to}"))
-        accepted = [body for body in post.bodies if "bad" not in body["to"]]
-        taken = sorted((to, body["title"]) for body in accepted for to in listed(body["to"]))
-        assert taken == sorted((to, title) for to, title, _, _ in plan if to != "bad")
+            if to == "bad":
+                assert isinstance(result, client.ValidationError)
+            else:
+                assert isinstance(result, Sent)
+                assert result.id == f"ntf_{to}"
+        taken = [one for asked in post.asked for one in sends_of(asked)]
+        assert sorted(taken, key=lambda one: int(one["title"])) == made
         assert post.most <= in_flight
 
     asyncio.run(play())
-
-
-def listed(to: str | list[str]) -> list[str]:
-    return [to] if isinstance(to, str) else to

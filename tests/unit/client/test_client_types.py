@@ -16,6 +16,7 @@ async def calls(h: Heliograph, a: AsyncHeliograph, users: list[str]) -> None:
     reveal_type(h.send("a", title="T"))  # Sent
     reveal_type(h.send({"id": "a", "email": "a@x"}, title="T"))  # Sent
     reveal_type(h.send(users, title="T"))  # SentList
+    reveal_type(h.send({"topic": "releases"}, title="T"))  # SentTopic
     reveal_type(h.send(["a", {"id": "b", "name": "B"}], title="T"))  # SentList
     reveal_type(h.send_many([{"to": "a", "title": "T"}, {"to": {"id": "b"}, "channels": ["email"]}]))  # list[Sent]
     reveal_type(await a.send("a", title="T"))  # Sent
