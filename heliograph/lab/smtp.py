@@ -54,6 +54,7 @@ REPLIES = {
     552: "552 5.3.4 Message too big",
     554: "554 5.6.0 Transaction failed",
 }
+TOO_MANY = "421 4.7.0 Too many messages on this connection"
 THROTTLED = "451 4.7.1 Too many messages, slow down"
 DIALECT = Dialect(451, frozenset(REFUSALS) | {"lost_answer"}, once=frozenset({"greylist"}))
 
@@ -174,6 +175,10 @@ class Relay:
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: RelaySession, session: Session, envelope: Envelope) -> str:
+        limit = self.gate.fault.per_connection
+        server.carried += 1
+        if limit is not None and server.carried > limit:
+            return TOO_MANY
         verdict = self.gate.judge()
         queue_id = secrets.token_hex(6).upper()
         lost = "lost_answer" in envelope.rcpt_options
@@ -218,6 +223,7 @@ class RelaySession(SMTP):
             loop=asyncio.get_running_loop(),
         )
         self._relay = relay
+        self.carried = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._relay.sessions.add(self)
