@@ -161,6 +161,17 @@ class Relay:
         refused = fault.mode == "error" and fault.status in AUTH_CODES
         return reply_text(fault.status or 0) if refused else MISSING
 
+    async def handle_MAIL(
+        self, server: RelaySession, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        limit = self.gate.fault.per_connection
+        server.carried += 1
+        if limit is not None and server.carried > limit:
+            return TOO_MANY
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 2.1.0 OK"
+
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
@@ -175,10 +186,6 @@ class Relay:
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: RelaySession, session: Session, envelope: Envelope) -> str:
-        limit = self.gate.fault.per_connection
-        server.carried += 1
-        if limit is not None and server.carried > limit:
-            return TOO_MANY
         verdict = self.gate.judge()
         queue_id = secrets.token_hex(6).upper()
         lost = "lost_answer" in envelope.rcpt_options
@@ -224,6 +231,7 @@ class RelaySession(SMTP):
         )
         self._relay = relay
         self.carried = 0
+        """Mails begun."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._relay.sessions.add(self)

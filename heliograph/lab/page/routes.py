@@ -5,6 +5,7 @@ A mail is a document of its own in a sandboxed frame: no scripts, nothing loaded
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from importlib.resources import files
@@ -12,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
-from jinja2 import Environment
+from jinja2 import Environment, Template
 from litestar import MediaType, Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
@@ -22,7 +23,7 @@ from heliograph.lab.events import DETAILS, build_event
 from heliograph.lab.faults import Fault, InvalidFaultError, parse_fault
 from heliograph.lab.gate import Gate
 from heliograph.lab.inbox import Inbox, Received
-from heliograph.lab.page.view import LABELS, SHOWN, Asked, asked, detail, faults, listed, version
+from heliograph.lab.page.view import LABELS, SHOWN, Asked, asked, detail, faults, listed, selected, version
 from heliograph.lab.problems import ProblemError
 from heliograph.lab.webhook import EventWebhook
 
@@ -56,18 +57,18 @@ def _looking(inbox: Inbox, gates: dict[str, Gate], webhook: EventWebhook) -> lis
     }
     template = environment.from_string(_file("page.html"))
 
-    def render(ask: Asked, *, part: str = "", note: str = "") -> bytes:
-        record = inbox.find(ask.id) if ask.id else None
-        chosen = detail(record, ask) if record and part != "list" else None
-        return template.render(
-            ask=ask, part=part, note=note, providers=[name for name in gates if name != "oauth2"], faults=faults(gates),
-            chosen=chosen, gone=bool(ask.id) and record is None, webhook_url=webhook.url, **listed(inbox, ask),
-        ).encode()  # fmt: skip
+    async def render(ask: Asked, *, part: str = "", note: str = "") -> bytes:
+        record = inbox.find(ask.id) if ask.id and not part else None
+        given = {
+            "ask": ask, "part": part, "note": note, "providers": [name for name in gates if name != "oauth2"],
+            "faults": faults(gates), "gone": bool(ask.id) and record is None, "webhook_url": webhook.url,
+        }  # fmt: skip
+        return await asyncio.to_thread(_rendered, template, selected(inbox, ask), record, given)
 
     @get("/lab")
     async def page(request: AnyRequest) -> Response[bytes]:
         query = dict(request.query_params)
-        return _html(render(asked(query, gates), note=query.get("note", "")[:300]), PAGE_CSP)
+        return _html(await render(asked(query, gates), note=query.get("note", "")[:300]), PAGE_CSP)
 
     @get("/lab/page/list")
     async def live_list(request: AnyRequest) -> Response[bytes]:
@@ -75,13 +76,19 @@ def _looking(inbox: Inbox, gates: dict[str, Gate], webhook: EventWebhook) -> lis
         tag = version(inbox, gates, ask)
         if request.headers.get("if-none-match") == tag:
             return Response(b"", status_code=304, headers={"ETag": tag})
-        return _html(render(ask, part="list"), PAGE_CSP, {"ETag": tag})
+        return _html(await render(ask, part="list"), PAGE_CSP, {"ETag": tag})
 
     @get("/lab/messages/{message_id:str}/mail")
     async def mail(message_id: FromPath[str]) -> Response[bytes]:
         return _html(_for_frame(_known(inbox, message_id).content.view().html).encode(), MAIL_CSP)
 
     return [page, live_list, mail]
+
+
+def _rendered(template: Template, found: list[Received], record: Received | None, given: dict[str, Any]) -> bytes:
+    ask: Asked = given["ask"]
+    chosen = detail(record, ask) if record else None
+    return template.render(**given, chosen=chosen, **listed(found, ask)).encode()
 
 
 def _doing(inbox: Inbox, gates: dict[str, Gate], webhook: EventWebhook) -> list[HTTPRouteHandler]:

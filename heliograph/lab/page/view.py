@@ -68,21 +68,34 @@ def version(inbox: Inbox, gates: dict[str, Gate], ask: Asked) -> str:
     return f'"{inbox.version}-{hash((faults, ask)) & 0xFFFFFFFF:x}"'
 
 
-def listed(inbox: Inbox, ask: Asked) -> dict[str, Any]:
-    """The newest messages, newest first, and how many there are."""
-    found = inbox.select(provider=ask.provider, to=ask.to, refused_too=ask.refused)
+def selected(inbox: Inbox, ask: Asked) -> list[Received]:
+    """The messages that were asked for, oldest first."""
+    return inbox.select(provider=ask.provider, to=ask.to, refused_too=ask.refused)
+
+
+def listed(found: list[Received], ask: Asked) -> dict[str, Any]:
+    """The newest messages, newest first, and how many there are. Parsing mail is dear: not on the event loop."""
     rows = [_row(record, ask) for record in found[: -SHOWN - 1 : -1]]
     return {"rows": rows, "total": len(found), "recipients": sorted({row["to"] for row in rows if row["to"]})}
 
 
 def _row(record: Received, ask: Asked) -> dict[str, Any]:
     view = record.content.view()
+    preview = view.body.removeprefix(view.title).strip()  # our mails begin with their title
     return {
-        "id": record.id, "to": record.to, "title": view.title, "body": view.body.removeprefix(view.title).strip()[:160], "accepted": record.accepted,
-        "status": record.status, "label": LABELS.get(record.provider, record.provider), "provider": record.provider,
-        "at": _time(record), "clock": _time(record)[11:19], "href": ask.href(id=record.id, tab=""),
+        "id": record.id,
+        "to": record.to,
+        "title": view.title,
+        "body": preview[:160],
+        "accepted": record.accepted,
+        "status": record.status,
+        "label": LABELS.get(record.provider, record.provider),
+        "provider": record.provider,
+        "at": _time(record),
+        "clock": _time(record)[11:19],
+        "href": ask.href(id=record.id, tab=""),
         "current": record.id == ask.id,
-    }  # fmt: skip
+    }
 
 
 def detail(record: Received, ask: Asked) -> dict[str, Any]:
