@@ -124,7 +124,7 @@ async def run_lab(port: int, console: Console) -> None:
     stop = stop_on_signals()
     lab = Lab()
     await lab.start(port)
-    console.print(f"Provider lab: {lab.base_url} (SMTP on {lab.smtp_port})")
+    console.print(f"Provider lab: {lab.base_url}/lab (SMTP on {lab.smtp_port})")
     try:
         await stop.wait()
     finally:
