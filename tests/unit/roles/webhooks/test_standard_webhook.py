@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -157,23 +158,31 @@ async def test_what_is_not_ours_is_ignored(data: dict[str, Any]) -> None:
 BODY = json.dumps(happened()).encode()
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {}, {**signed(BODY), "webhook-id": ""}, {**signed(BODY), "webhook-id": "msg_2"},
-        {**signed(BODY), "webhook-signature": ""}, {**signed(BODY), "webhook-signature": "v1"},
-        {**signed(BODY), "webhook-signature": "v1,???"}, {**signed(BODY), "webhook-timestamp": "soon"},
-        {**signed(BODY), "webhook-timestamp": "1"}, signed(BODY + b" "), signed(BODY, NEXT),
-        signed(BODY, age=timedelta(minutes=6)), signed(BODY, age=timedelta(minutes=-6)),
-        {**signed(BODY), "webhook-signature": signed(BODY)["webhook-signature"].replace("v1,", "v1a,")},
-    ],
-)  # fmt: skip
+FORGED: dict[str, Callable[[], dict[str, str]]] = {
+    "nothing": dict,
+    "no id": lambda: signed(BODY) | {"webhook-id": ""},
+    "another id": lambda: signed(BODY) | {"webhook-id": "msg_2"},
+    "no signature": lambda: signed(BODY) | {"webhook-signature": ""},
+    "a version alone": lambda: signed(BODY) | {"webhook-signature": "v1"},
+    "no base64": lambda: signed(BODY) | {"webhook-signature": "v1,???"},
+    "no time": lambda: signed(BODY) | {"webhook-timestamp": "soon"},
+    "another time": lambda: signed(BODY) | {"webhook-timestamp": "1"},
+    "another body": lambda: signed(BODY + b" "),
+    "another secret": lambda: signed(BODY, NEXT),
+    "too old": lambda: signed(BODY, age=timedelta(minutes=6)),
+    "too early": lambda: signed(BODY, age=timedelta(minutes=-6)),
+    "another version": lambda: signed(BODY) | {"webhook-signature": "v1a," + signed(BODY)["webhook-signature"][3:]},
+}
+"""Made when the test runs: the library looks at the real clock."""
+
+
+@pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED)
 @pytest.mark.parametrize("body", [BODY, b"\xff{not json"])
-async def test_only_what_was_signed_lately_is_read(headers: dict[str, str], body: bytes) -> None:
+async def test_only_what_was_signed_lately_is_read(forged: Callable[[], dict[str, str]], body: bytes) -> None:
     """Else 401, before anything is parsed, and nothing changes."""
     hook = await Hook().sent()
     before = await hook.history()
-    (await hook.raw(body, headers)).problem(401, "unauthorized")
+    (await hook.raw(body, forged())).problem(401, "unauthorized")
     assert await hook.history() == before
 
 
