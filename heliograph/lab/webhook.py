@@ -94,9 +94,9 @@ class EventWebhook:
         """Collect for a moment, then send everything in batches."""
         await asyncio.sleep(COLLECT_S)
         events, self._waiting = self._waiting, []
-        again = [event for event in events if self._random.random() < self.duplicates]
         if self.shuffle:
             self._random.shuffle(events)
+        again = [event for event in events if self._random.random() < self.duplicates]
         for batch in (*batches(events), *batches(again)):
             self._start(self._deliver(url, batch))
 

@@ -33,7 +33,7 @@ INDEXES: Final[dict[str, tuple[IndexModel, ...]]] = {
         _index("user", "tenant", "user", "topic"),
     ),
     "devices": (_index("user", "tenant", "user", "id"),),
-    "users": (_index("address", "address", where={"address": {"$exists": True}}),),
+    "users": (_index("address", "address", "tenant", where={"address": {"$exists": True}}),),
     "suppressions": (
         _index("address", "tenant", "address", "reason"),
         _index("reason", "tenant", "reason", "address"),

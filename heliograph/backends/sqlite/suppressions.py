@@ -33,7 +33,7 @@ PAGE_OF_REASON: Final = f"""
     ) AS s
 """
 TENANTS: Final = f"""
-    SELECT {listed("(SELECT json_group_array(DISTINCT u.tenant ORDER BY u.tenant) FROM users AS u WHERE lower(u.email) = k.value)")}
+    SELECT {listed("(SELECT json_group_array(DISTINCT u.tenant ORDER BY u.tenant) FROM users AS u WHERE u.email IS NOT NULL AND lower(u.email) = k.value)")}
     FROM json_each(?) AS k
 """  # noqa: E501
 

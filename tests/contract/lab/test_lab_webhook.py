@@ -144,8 +144,7 @@ async def test_events_that_follow_may_be_doubled_and_shuffled(
     """As SendGrid's own servers do to everybody sooner or later: the same sg_event_id again, in no order."""
     setting = {"webhook_url": receiver.url, "duplicates": 1.0, "shuffle": True}
     assert (await api.put("/lab/events/sendgrid", json=setting)).json() == setting
-    for n in range(10):
-        await send(api, to=f"user-{n}@example.com")
+    await send(api, personalizations=[{"to": [{"email": f"user-{n}@example.com"}]} for n in range(10)])
     events = await receiver.events(40)
     names = [event["sg_event_id"] for event in events]
     assert sorted(names) == sorted([*dict.fromkeys(names)] * 2)

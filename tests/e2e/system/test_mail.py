@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
+
+from standardwebhooks import Webhook
 
 from tests.support.eventually import eventually
 from tests.support.system import Heliograph
@@ -79,3 +85,27 @@ async def test_a_tenants_own_sender(system: Heliograph) -> None:
 
     await eventually(from_acme)
     assert (await system.call("PUT", "/v1/settings/email", {}))[0] == 200
+
+
+async def test_another_providers_word(install: Callable[..., Heliograph]) -> None:
+    """Any provider with a secret tells what became of a push; nobody else does."""
+    secret = "whsec_" + base64.b64encode(b"a secret of a push gateway").decode()
+    system = await install(webhook_secrets=f"gateway={secret}").start()
+    await system.call("POST", "/v1/users/pia/devices", {"kind": "fcm_token", "value": "tok-pia"})
+    sent = await system.send("pia", type="transactional", channels=["push"])
+    await system.reaches(sent["id"], "push", "sent")
+    body = json.dumps({
+        "type": "delivery.delivered", "timestamp": datetime.now(UTC).isoformat(),
+        "data": {"notification_id": sent["id"], "channel": "push"},
+    }).encode()  # fmt: skip
+    now = datetime.now(UTC)
+    signed = {
+        "webhook-id": "msg_1", "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(secret).sign("msg_1", now, body.decode()),
+    }  # fmt: skip
+    path = "/v1/webhooks/gateway"
+    assert (await system.call("POST", path, raw=body, key=None))[0] == 401
+    assert await system.call("POST", path, raw=body, key=None, headers=signed) == (200, {"status": "recorded"})
+    assert await system.call("POST", path, raw=body, key=None, headers=signed) == (200, {"status": "ignored"})
+    found = await system.delivery(sent["id"], "push")
+    assert (found["status"], found["provider"]) == ("delivered", "gateway")
