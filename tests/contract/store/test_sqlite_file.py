@@ -240,7 +240,7 @@ async def test_an_erased_person_leaves_no_bytes(store: Store, path: Path) -> Non
     assert (await history(store, others[0])).notification == others[0]
 
 
-async def test_a_file_of_version_1_keeps_its_suppressions(tmp_path: Path) -> None:
+async def test_a_file_of_version_2_keeps_its_suppressions(tmp_path: Path) -> None:
     """An address had one reason then, and may have several now; whatever else is in the file stays."""
     path = tmp_path / "old.db"
     connection = apsw.Connection(str(path))
@@ -250,7 +250,7 @@ async def test_a_file_of_version_1_keeps_its_suppressions(tmp_path: Path) -> Non
         CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
         INSERT INTO suppressions VALUES ('shop', 'a@x', 'hard_bounce', 5);
         INSERT INTO settings VALUES ('kept', 'yes');
-        PRAGMA user_version = 1;
+        PRAGMA user_version = 2;
     """)
     connection.close()
     for _ in range(2):
