@@ -253,7 +253,7 @@ async def test_what_was_withheld_ends_for_its_own_reason() -> None:
     world = World()
     await world.anna(phone=True)
     await world.mute("push")
-    await world.store.suppress(Key(TENANT, "anna@acme.example"), "complaint", T0)
+    await world.store.suppress([Suppression(TENANT, "anna@acme.example", "complaint", T0)])
     assert all_done(await route(world, await world.accept(type="alert", channels=("push", "email"))))
     assert [(await world.delivery(name)).reason for name in ("push", "email")] == ["preference", "complaint"]
     assert (await world.history()).open == 0
