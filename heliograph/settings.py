@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     sendgrid_url: str
     sendgrid_api_key: SecretStr
     sendgrid_webhook_key: str
+    webhook_secrets: SecretStr
     smtp_url: SecretStr
 
     fcm_url: str

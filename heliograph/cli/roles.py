@@ -30,7 +30,18 @@ from heliograph.providers.http import Http
 from heliograph.providers.sendgrid import SendGrid
 from heliograph.providers.smtp import Smtp
 from heliograph.roles import webhooks
-from heliograph.roles.api import bulk, inbox, notifications, operations, preferences, sending, topics, users
+from heliograph.roles.api import (
+    bulk,
+    email_settings,
+    inbox,
+    notifications,
+    operations,
+    preferences,
+    sending,
+    suppressions,
+    topics,
+    users,
+)
 from heliograph.roles.email_sender import EmailSender
 from heliograph.roles.email_worker import EmailWorker
 from heliograph.roles.inapp_worker import InAppWorker
@@ -38,8 +49,11 @@ from heliograph.roles.push_worker import PushWorker
 from heliograph.roles.realtime.node import RealtimeNode
 from heliograph.roles.reconciler import Reconciler
 from heliograph.roles.router import Router
+from heliograph.roles.webhooks.standard import parse_secrets
 from heliograph.runtime import Service
+from heliograph.senders import Senders
 from heliograph.settings import Settings
+from heliograph.unsubscribing import UnsubscribeLinks
 from heliograph.web import Callers
 
 HTTP_ROLES: Final = ("api", "webhooks", "realtime")
@@ -105,11 +119,12 @@ class Roles:
 
     def __init__(
         self, names: Sequence[str], settings: Settings, backends: Backends, providers: Providers,
-        token_secret: str, bootstrap_key: str,
+        token_secret: str, bootstrap_key: str, links: UnsubscribeLinks,
     ) -> None:  # fmt: skip
         self._settings = settings
         self._backends = backends
         self._providers = providers
+        self._links = links
         self._keys = ServerKeys(backends.store, now, bootstrap_key)
         self._tokens = UserTokens(token_secret, now)
         self._planner = Planner(backends.store, backends.presence, now, providers.means)
@@ -140,8 +155,13 @@ class Roles:
             handlers += preferences.routes(b.store, callers, now)
             handlers += inbox.routes(b.store, InboxFanout(b.presence, b.bus, now), callers, now)
             handlers += operations.routes(b.store, b.queue, callers, now)
+            handlers += suppressions.routes(b.store, callers, now)
+            handlers += email_settings.routes(Senders(b.store, now), callers)
         if "webhooks" in names:
-            handlers += webhooks.routes(b.store, now, s.sendgrid_webhook_key, s.webhook_tolerance_s)
+            secrets_of = parse_secrets(s.webhook_secrets.get_secret_value())
+            handlers += webhooks.routes(
+                b.store, now, s.sendgrid_webhook_key, s.webhook_tolerance_s, secrets_of, self._links
+            )  # fmt: skip
         return handlers
 
     def _services(self, names: Sequence[str]) -> list[Service]:
@@ -179,7 +199,7 @@ class Roles:
 
     def _email_worker(self) -> Sequence[Service]:
         b = self._backends
-        role = EmailWorker(b.store, b.queue, now)
+        role = EmailWorker(b.store, b.queue, now, Senders(b.store, now), self._links)
         return [Consumer(EMAIL, role.handle, b.queue, b.store, now, batch_max=self._settings.batch_max)]
 
     def _email_sender(self) -> Sequence[Service]:

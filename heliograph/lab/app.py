@@ -22,6 +22,7 @@ from heliograph.lab.faults import Dialect
 from heliograph.lab.gate import Gate
 from heliograph.lab.inbox import Inbox
 from heliograph.lab.oauth import AccessTokens, ServiceAccount, TokenEndpoint
+from heliograph.lab.page import page_routes
 from heliograph.lab.problems import ProblemError, on_bug, on_http_exception, on_problem
 from heliograph.lab.webhook import EventWebhook
 
@@ -42,7 +43,7 @@ class Parts:
         self.gates = {name: Gate(name, dialect, self.random) for name, dialect in DIALECTS.items()}
         self.account = ServiceAccount(project_id)
         self.tokens = AccessTokens()
-        self.webhook = EventWebhook(self.gates["sendgrid"], self.inbox, Signer())
+        self.webhook = EventWebhook(self.gates["sendgrid"], self.inbox, Signer(), self.random)
         self.sendgrid = sendgrid.SendGrid(self.gates["sendgrid"], sendgrid_key)
         self.fcm = fcm.Fcm(self.gates["fcm"], self.tokens, project_id)
         self.token_endpoint = TokenEndpoint(self.account, self.tokens)
@@ -56,6 +57,7 @@ def build_app(parts: Parts) -> Litestar:
         *fault_routes(parts.gates),
         *event_routes(parts.inbox, parts.webhook, parts.random),
         *identity_routes(parts.account, parts.tokens),
+        *page_routes(parts.inbox, parts.gates, parts.webhook),
     ]
     return Litestar(
         handlers,

@@ -7,8 +7,8 @@ GET    /lab/messages?provider=&to=&all=&after=&limit=   {"messages": [...], "tot
 DELETE /lab/messages              forgets them, and which addresses bounced
 GET    /lab/faults                all of them, by provider
 GET    /lab/faults/{provider}, PUT /lab/faults/{provider}    fields: faults.Fault; PUT replaces the whole fault
-POST   /lab/events/sendgrid       fields: event_orders.EventOrder; answers the events sent and the receiver's status
-PUT    /lab/events/sendgrid       {"webhook_url": "..." | null}: events that follow every accepted mail
+POST   /lab/events/sendgrid       fields: event_orders.EventOrder; answers the events sent and the last status
+PUT    /lab/events/sendgrid       fields: event_orders.WebhookSetting: events that follow every accepted mail
 POST   /lab/oauth2/expire         every access token given out so far becomes unknown
 GET    /lab/service-account.json, GET /lab/sendgrid-webhook-key
 """
@@ -24,7 +24,7 @@ from litestar import MediaType, Request, Response, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from heliograph.lab.event_orders import EventOrder, WebhookSetting, events_for, url_for
+from heliograph.lab.event_orders import EventOrder, WebhookSetting, events_for, portions, url_for
 from heliograph.lab.faults import Fault, InvalidFaultError, parse_fault
 from heliograph.lab.gate import Gate
 from heliograph.lab.inbox import Inbox, Received
@@ -93,8 +93,10 @@ def event_routes(inbox: Inbox, webhook: EventWebhook, random: Random) -> list[HT
         order = _decode(await request.body(), EventOrder)
         url = url_for(order, webhook.url)
         events = events_for(order, inbox, random)
+        status, error = 0, None
         try:
-            status, error = await webhook.post(url, events), None
+            for portion in portions(events, order.posts):
+                status = await webhook.post(url, portion)
         except OSError as unreachable:
             status, error = 0, str(unreachable)
         return _json({"events": events, "status": status, "error": error})
@@ -105,8 +107,8 @@ def event_routes(inbox: Inbox, webhook: EventWebhook, random: Random) -> list[HT
         if setting.webhook_url is not None and not is_local(setting.webhook_url):
             wrong = [("webhook_url", "An http URL of this machine is needed")]
             raise ProblemError(422, "invalid_body", "The body is not understood", wrong)
-        webhook.url = setting.webhook_url
-        return _json({"webhook_url": webhook.url})
+        webhook.url, webhook.duplicates, webhook.shuffle = setting.webhook_url, setting.duplicates, setting.shuffle
+        return _json(setting)
 
     @get("/lab/sendgrid-webhook-key", media_type=MediaType.TEXT)
     async def webhook_key() -> str:

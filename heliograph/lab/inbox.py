@@ -116,6 +116,15 @@ class Inbox:
         self._by_recipient: dict[str, deque[Received]] = {}
         self.on_received: list[Callable[[Received], None]] = []
 
+    @property
+    def version(self) -> str:
+        """Another text whenever the journal is another one."""
+        return f"{self._serial}.{len(self._records)}"
+
+    def find(self, message_id: str) -> Received | None:
+        """By its public id."""
+        return next((record for record in reversed(self._records) if record.id == message_id), None)
+
     def __len__(self) -> int:
         return len(self._records)
 

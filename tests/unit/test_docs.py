@@ -19,7 +19,18 @@ from heliograph.core.errors import ERRORS
 from heliograph.core.lanes import LANES
 from heliograph.core.lifecycle import EventKind, Status
 from heliograph.roles import webhooks
-from heliograph.roles.api import bulk, inbox, notifications, operations, preferences, sending, topics, users
+from heliograph.roles.api import (
+    bulk,
+    email_settings,
+    inbox,
+    notifications,
+    operations,
+    preferences,
+    sending,
+    suppressions,
+    topics,
+    users,
+)
 from heliograph.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -135,7 +146,9 @@ def routes() -> Iterator[HTTPRouteHandler]:
         *preferences.routes(nothing, callers, nothing),
         *inbox.routes(nothing, nothing, callers, nothing),
         *operations.routes(nothing, nothing, callers, nothing),
-        *webhooks.routes(nothing, nothing, "", 1.0),
+        *suppressions.routes(nothing, callers, nothing),
+        *email_settings.routes(nothing, callers),
+        *webhooks.routes(nothing, nothing, "", 1.0, {}, nothing),
     ):
         assert isinstance(handler, HTTPRouteHandler)
         yield handler

@@ -78,6 +78,7 @@ def test_secrets_are_masked_wherever_settings_are_shown() -> None:
     secret = "s3cr3t-of-mine"
     names = {
         "store_url", "nats_url", "redis_url", "bootstrap_key", "user_token_secret", "sendgrid_api_key", "smtp_url",
+        "webhook_secrets",
     }  # fmt: skip
     given: dict[str, Any] = dict.fromkeys(names, f"x://u:{secret}@h")
     settings = load(**given)

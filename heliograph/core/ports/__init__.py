@@ -35,6 +35,7 @@ from heliograph.core.ports.sending import (
     Submission,
 )
 from heliograph.core.ports.store import Store
+from heliograph.core.ports.suppressions import SuppressionStore
 from heliograph.core.ports.topics import TopicStore
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "Store",
     "StreamEntry",
     "Submission",
+    "SuppressionStore",
     "TopicStore",
     "UserStore",
     "UserStreams",

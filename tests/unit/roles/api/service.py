@@ -13,7 +13,19 @@ from heliograph.access import ServerKeys, UserTokens, create_key
 from heliograph.core.model import Key, Notification
 from heliograph.core.ports import DeadLetter
 from heliograph.fanout import InboxFanout
-from heliograph.roles.api import bulk, inbox, notifications, operations, preferences, sending, topics, users
+from heliograph.roles.api import (
+    bulk,
+    email_settings,
+    inbox,
+    notifications,
+    operations,
+    preferences,
+    sending,
+    suppressions,
+    topics,
+    users,
+)
+from heliograph.senders import Senders
 from heliograph.web import Callers, application
 from tests.unit.roles.world import World
 
@@ -98,6 +110,8 @@ class Service(World):
             *preferences.routes(self.store, callers, self.clock),
             *inbox.routes(self.store, fanout, callers, self.clock),
             *operations.routes(self.store, self.queue, callers, self.clock),
+            *suppressions.routes(self.store, callers, self.clock),
+            *email_settings.routes(Senders(self.store, self.clock), callers),
         ]
         self.app = application(self.handlers, ready=self.ready, before_metrics=self.refresh)
 

@@ -25,6 +25,8 @@ ROUTES = {
     "PUT /v1/topics/{topic}/subscribers/{user_id}", "DELETE /v1/topics/{topic}/subscribers/{user_id}",
     "GET /v1/preferences", "PUT /v1/preferences", "GET /v1/users/{user_id}/preferences",
     "PUT /v1/users/{user_id}/preferences", "GET /v1/lanes", "GET /v1/dlq", "POST /v1/dlq/replay",
+    "GET /v1/suppressions", "POST /v1/suppressions", "DELETE /v1/suppressions/{address}",
+    "GET /v1/settings/email", "PUT /v1/settings/email",
 }  # fmt: skip
 """CONTRACT sections 2 to 4 and 7, as far as they are built; templates come later."""
 BODIES = {
@@ -34,6 +36,7 @@ BODIES = {
     "POST /v1/topics/{topic}/subscribers": "SubscribersInput",
     "POST /v1/topics/{topic}/unsubscribe": "SubscribersInput",
     "PUT /v1/preferences": "PreferencesInput", "PUT /v1/users/{user_id}/preferences": "PreferencesInput",
+    "POST /v1/suppressions": "SuppressionInput", "PUT /v1/settings/email": "Sender",
 }  # fmt: skip
 
 
