@@ -43,7 +43,13 @@ class Settings(BaseSettings):
     fcm_service_account: str
     fcm_rate: float = Field(gt=0)
     apns_rate: float = Field(gt=0)
+    vapid_private_key: SecretStr
+    vapid_subject: str
+    webpush_allow_hosts: str
     webpush_rate: float = Field(gt=0)
+    expo_url: str
+    expo_access_token: SecretStr
+    expo_receipt_after_s: float = Field(gt=0)
     expo_rate: float = Field(gt=0)
 
     retry_base_s: float = Field(gt=0)

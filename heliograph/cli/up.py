@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 
@@ -19,9 +19,13 @@ from heliograph.cli.roles import HTTP_ROLES, Roles, providers_of
 from heliograph.cli.serving import HttpServer, listen
 from heliograph.core.ports import Store
 from heliograph.lab.server import Lab
+from heliograph.providers.vapid import new_key_pair
 from heliograph.runtime import Service, run_services, stop_on_signals
 from heliograph.settings import Settings, load
 from heliograph.unsubscribing import UnsubscribeLinks, unsubscribe_secret
+
+_LAB_RECEIPT_AFTER_S: Final = 5.0
+"""The lab's receipts are there at once."""
 
 
 async def run(options: Options, console: Console) -> None:
@@ -95,6 +99,11 @@ async def _lab_settings(lab: Lab) -> dict[str, Any]:
         "sendgrid_webhook_key": lab.webhook_public_key,
         "smtp_url": lab.smtp_url,
         "fcm_url": lab.fcm_url,
+        "vapid_private_key": new_key_pair().private,
+        "vapid_subject": "mailto:lab@heliograph.local",
+        "webpush_allow_hosts": lab.webpush_hosts,
+        "expo_url": lab.expo_url,
+        "expo_receipt_after_s": _LAB_RECEIPT_AFTER_S,
     }
 
 

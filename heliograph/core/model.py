@@ -252,5 +252,8 @@ class PushMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     action_url: str | None = None
     image_url: str | None = None
     badge: int | None = None
+    id: str = ""
+    """The notification's."""
+    type: Type | None = None
     registered_at: Millis = 0
     """When the device gave us its token: what a provider says of an older time doesn't concern it."""

@@ -136,19 +136,19 @@ class Bucket:
         self._level = self.capacity
         self._at = now
 
-    def take(self, now: float) -> Verdict:
-        """Take one token at `now` (seconds, monotonic) and say how full the bucket is afterwards."""
+    def take(self, now: float, count: int = 1) -> Verdict:
+        """Take `count` tokens or none at `now` (seconds, monotonic) and say how full the bucket is afterwards."""
         self._level = min(self.capacity, self._level + (now - self._at) * self.rate)
         self._at = now
-        taken = self._level >= 1
+        taken = self._level >= count
         if taken:
-            self._level -= 1
+            self._level -= count
         return Verdict(
             kind="pass" if taken else "throttle",
             status=0 if taken else 429,
             limit=math.floor(self.capacity),
             remaining=math.floor(self._level),
-            wait_s=max(0.0, (1 - self._level) / self.rate),
+            wait_s=max(0.0, (count - self._level) / self.rate),
         )
 
 

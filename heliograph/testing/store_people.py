@@ -14,10 +14,11 @@ from heliograph.core.model import Device, Key, Millis, Preferences, Recipient, U
 from heliograph.core.ports import ApiKey, DeadGroup, DeadLetter
 from heliograph.core.suppressing import REASONS, Reason, Suppression, SuppressionQuery, folded, folded_key, in_order
 from heliograph.testing.store_rows import Kept
+from heliograph.testing.store_tickets import MemoryTickets
 
 
-class MemoryPeople:
-    """Implements `core.ports.UserStore`, `SuppressionStore`, `AccessStore` and `DeadLetterStore`."""
+class MemoryPeople(MemoryTickets):
+    """Implements `core.ports.UserStore`, `SuppressionStore`, `AccessStore`, `DeadLetterStore` and `TicketStore`."""
 
     def __init__(self) -> None:
         self._everything = Kept()
@@ -58,6 +59,7 @@ class MemoryPeople:
         known = bool(theirs) or key in kept.users or bool(await self.devices(key))
         kept.users.pop(key, None)
         kept.preferences.pop(key, None)
+        kept.tickets = {k: ticket for k, ticket in kept.tickets.items() if ticket.user_key != key}
         kept.devices = [device for device in kept.devices if Key(device.tenant, device.user) != key]
         kept.subscriptions = {(of, who) for of, who in kept.subscriptions if Key(of.tenant, who) != key}
         kept.sent = {k: sent for k, sent in kept.sent.items() if k not in theirs}

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from heliograph.core.lifecycle import Event, History
 from heliograph.core.model import Batch, Device, Engagement, InboxState, Key, Millis, Notification, Preferences, User
-from heliograph.core.ports import Accepted, ApiKey, DeadLetter, DueBatch, Reached, Submission
+from heliograph.core.ports import Accepted, ApiKey, DeadLetter, DueBatch, Reached, Submission, Ticket
 from heliograph.core.suppressing import Reason, Suppression
 
 
@@ -82,6 +82,7 @@ class Kept:
     settings: dict[str, str] = field(default_factory=dict)
     leases: dict[str, tuple[str, Millis]] = field(default_factory=dict)
     letters: dict[Key, DeadLetter] = field(default_factory=dict)
+    tickets: dict[tuple[str, str], Ticket] = field(default_factory=dict)
 
 
 def merged(old: User | None, given: User) -> User:

@@ -30,6 +30,7 @@ from heliograph.roles.api import (
     suppressions,
     topics,
     users,
+    webpush,
 )
 from heliograph.settings import Settings
 
@@ -144,6 +145,7 @@ def routes() -> Iterator[HTTPRouteHandler]:
         *notifications.routes(nothing, callers, nothing),
         *users.routes(nothing, nothing, callers, nothing),
         *preferences.routes(nothing, callers, nothing),
+        *webpush.routes(nothing, callers),
         *inbox.routes(nothing, nothing, callers, nothing),
         *operations.routes(nothing, nothing, callers, nothing),
         *suppressions.routes(nothing, callers, nothing),

@@ -65,6 +65,7 @@ class People(Connected):
             await letters.delete_many({"tenant": key.tenant, "notification_id": portion})
         deleted = [
             await sends.delete_many(theirs),
+            await self._database.tickets.delete_many(theirs),
             await self._database.devices.delete_many(theirs),
             await self._database.subscriptions.delete_many(theirs),
             await self._database.users.delete_one({"_id": id_of(key)}),

@@ -54,6 +54,7 @@ ERASURE: Final = (
     f"DELETE FROM idempotency WHERE tenant = ? AND key IN (SELECT idempotency_key {THEIR_NOTIFICATIONS})",
     f"DELETE FROM events WHERE notification IN (SELECT seq {THEIR_NOTIFICATIONS})",
     f"DELETE {THEIR_NOTIFICATIONS}",
+    "DELETE FROM tickets WHERE tenant = ? AND user = ?",
     "DELETE FROM devices WHERE tenant = ? AND user = ?",
     "DELETE FROM subscriptions WHERE tenant = ? AND user = ?",
     "DELETE FROM users WHERE tenant = ? AND id = ?",

@@ -103,6 +103,15 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     at INTEGER NOT NULL,
     content TEXT NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS tickets (
+    provider TEXT NOT NULL,
+    id TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    user TEXT NOT NULL,
+    due_at INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    PRIMARY KEY (provider, id)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS keys (
     digest TEXT PRIMARY KEY, tenant TEXT NOT NULL, prefix TEXT NOT NULL, created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
@@ -132,6 +141,8 @@ CREATE INDEX IF NOT EXISTS dead_letters_notification ON dead_letters (tenant, no
 CREATE INDEX IF NOT EXISTS dead_letters_cause ON dead_letters (tenant, cause, at, channel);
 CREATE INDEX IF NOT EXISTS dead_letters_replay ON dead_letters (tenant, cause, level, at, id);
 CREATE INDEX IF NOT EXISTS dead_letters_order ON dead_letters (tenant, level, at, id);
+CREATE INDEX IF NOT EXISTS tickets_due ON tickets (provider, due_at);
+CREATE INDEX IF NOT EXISTS tickets_user ON tickets (tenant, user);
 """
 
 # Keeps `open` and `has_left` exact in the very statement that adds an event, in the order of the events, whoever adds

@@ -9,11 +9,20 @@ from heliograph.core.ports.inbox import InboxStore
 from heliograph.core.ports.people import AccessStore, UserStore
 from heliograph.core.ports.sending import NotificationStore
 from heliograph.core.ports.suppressions import SuppressionStore
+from heliograph.core.ports.tickets import TicketStore
 from heliograph.core.ports.topics import TopicStore
 
 
 class Store(
-    NotificationStore, InboxStore, UserStore, SuppressionStore, AccessStore, DeadLetterStore, TopicStore, Protocol
+    NotificationStore,
+    InboxStore,
+    UserStore,
+    SuppressionStore,
+    AccessStore,
+    DeadLetterStore,
+    TopicStore,
+    TicketStore,
+    Protocol,
 ):
     async def open(self) -> None:
         """Connects and creates what is missing (tables, indexes). Raises `StoreUnavailable`."""

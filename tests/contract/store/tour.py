@@ -7,7 +7,7 @@ from typing import Any
 from heliograph.core.model import Device, Key, Level, Preferences, User
 from heliograph.core.ports import ApiKey, InboxQuery, Reached, Store
 from heliograph.core.suppressing import Suppression, SuppressionQuery
-from tests.contract.store.examples import NOW, TENANT, batch, event, key, letter, notification, submission
+from tests.contract.store.examples import NOW, TENANT, batch, event, key, letter, notification, submission, ticket
 
 ANNA = key("anna")
 
@@ -36,6 +36,7 @@ async def tour(store: Store) -> None:
     await _inbox(noting)
     await _people(noting)
     await _dead_letters(noting)
+    await _tickets(noting)
     await noting.ping()
     left_out = METHODS - noting.called - {"open", "close_store"}
     assert not left_out, left_out
@@ -142,3 +143,11 @@ async def _dead_letters(store: Store) -> None:
             await store.dead_letters(TENANT, cause=cause, ids=wanted)
     await store.unbury(letters)
     await store.dead_count()
+
+
+async def _tickets(store: Store) -> None:
+    made = [ticket() for _ in range(3)]
+    await store.add_tickets(made)
+    await store.postpone_tickets(made[:2], NOW)
+    await store.tickets_due("expo", NOW, 10)
+    await store.drop_tickets(made)

@@ -24,6 +24,7 @@ from heliograph.roles.api import (
     suppressions,
     topics,
     users,
+    webpush,
 )
 from heliograph.senders import Senders
 from heliograph.web import Callers, application
@@ -98,7 +99,7 @@ class Service(World):
     def __init__(self, high_water: int = 5_000) -> None:
         super().__init__()
         self.tokens = UserTokens(SECRET, self.clock)
-        callers = Callers(ServerKeys(self.store, self.clock), self.tokens)
+        self.callers = callers = Callers(ServerKeys(self.store, self.clock), self.tokens)
         fanout = InboxFanout(self.presence, self.bus, self.clock)
         self.sending = sending.Sending(self.store, self.queue, self.clock, high_water)
         self.handlers: list[ControllerRouterHandler] = [
@@ -109,6 +110,7 @@ class Service(World):
             *users.routes(self.store, self.presence, callers, self.clock),
             *preferences.routes(self.store, callers, self.clock),
             *inbox.routes(self.store, fanout, callers, self.clock),
+            *webpush.routes("BPublic", callers),
             *operations.routes(self.store, self.queue, callers, self.clock),
             *suppressions.routes(self.store, callers, self.clock),
             *email_settings.routes(Senders(self.store, self.clock), callers),
