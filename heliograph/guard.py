@@ -117,7 +117,7 @@ class Guard:
     async def watch(self) -> None:
         """Opens the breaker when calls pile up unanswered. To be called now and then while calls are under way."""
         rules, now = self.rules.breaker, self._clock()
-        oldest = [*islice(self._under_way.values(), rules.failures)]
+        oldest = [*islice(self._under_way.values(), rules.silent_calls)]
         if self.is_open or not breaker.fell_silent(oldest, self._answered_at, rules, now):
             return
 
