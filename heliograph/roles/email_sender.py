@@ -72,8 +72,8 @@ class EmailSender:
         return outcomes
 
     async def _send(self, item: OutboxItem, attempt: int, admission: Admission) -> tuple[str, ProviderOutcome]:
-        if item.level is Level.P0 and attempt - item.base > 1:
-            admission = await self._elsewhere(attempt - item.base - 1, admission)
+        if attempt - item.base > 1:
+            admission = await self._elsewhere(attempt - item.base - 1, item.level, admission)
         provider = self._providers[admission.guard.provider if admission.guard else next(iter(self._providers))]
         # The mail was rendered for its first attempt; the provider's webhooks must name this one.
         args = item.mail.args | {"hg_attempt": str(attempt)}
@@ -83,14 +83,14 @@ class EmailSender:
             await self._store.suppress([Suppression(item.tenant, item.mail.to, "hard_bounce", self._clock())])
         return provider.name, outcome
 
-    async def _elsewhere(self, turn: int, admission: Admission) -> Admission:
-        """What is urgent and failed for a reason of its own is not tried at the same provider again, if another one
-        takes it now: a lone P0 must not wait until enough mails have failed to open a breaker."""
+    async def _elsewhere(self, turn: int, level: Level, admission: Admission) -> Admission:
+        """What failed for a reason of its own is not tried at the same provider again, if another one takes it now: a
+        lone mail must not wait until enough others have failed to open a breaker."""
         first = turn % max(1, len(self._guards))
         for guard in [*self._guards[first:], *self._guards[:first]]:
             if guard is admission.guard:
                 return admission
-            if not guard.is_open and (await guard.admit(1, Level.P0)).count:
+            if not guard.is_open and (await guard.admit(1, level)).count:
                 return Admission(1, guard)
         return admission
 
