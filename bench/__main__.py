@@ -13,7 +13,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from bench import accept, push, realtime
+from bench import accept, push, realtime, smtp, webhooks
 from bench.report import RESULTS, Report, show, write
 from bench.scenario import Bench, Result
 
@@ -21,6 +21,8 @@ SCENARIOS: Final[dict[str, Callable[[Bench], Awaitable[Result]]]] = {
     "accept": accept.run,
     "realtime": realtime.run,
     "push": push.run,
+    "smtp": smtp.run,
+    "webhooks": webhooks.run,
 }
 console = Console()
 

@@ -91,6 +91,35 @@ async def bare_server() -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
+async def smtp_sink() -> AsyncIterator[int]:
+    """A relay that takes everything: see `smtp_sink.py`. Answers its port."""
+    port = _free_port(1)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.smtp_sink", str(port), cwd=REPOSITORY, start_new_session=True
+    )
+    try:
+        ends = asyncio.get_running_loop().time() + _START_S
+        while not await _listens(port):
+            if process.returncode is not None or asyncio.get_running_loop().time() > ends:
+                raise RuntimeError("the SMTP sink did not start")
+            await asyncio.sleep(0.02)
+        yield port
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        await process.wait()
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+@asynccontextmanager
 async def _server(name: str, command: list[str], port: int, settings: dict[str, Any]) -> AsyncIterator[Server]:
     environment = {**os.environ, **{f"HELIOGRAPH_{key.upper()}": str(value) for key, value in settings.items()}}
     process = await asyncio.create_subprocess_exec(
