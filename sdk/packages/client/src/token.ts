@@ -83,13 +83,14 @@ export class Tokens {
   }
 
   async #call(): Promise<string> {
-    let token: unknown;
+    let [token, cause]: unknown[] = [];
     try {
       token = await this.#ask();
-    } catch (cause) {
-      throw new HeliographError("token", "getToken failed.", { cause });
+    } catch (error) {
+      cause = error;
     }
-    if (typeof token !== "string" || token === "") throw new HeliographError("token", "getToken answered no token.");
+    if (typeof token !== "string" || token === "")
+      throw new HeliographError("token", "getToken gave no token.", { cause });
     if (this.#refusal) throw this.#refusal;
     this.#take(token);
     return token;
