@@ -53,7 +53,6 @@ export class Heliograph {
   };
   readonly webPush: { publicKey(): Promise<string | null> };
 
-  readonly #options: HeliographOptions;
   readonly #environment: Environment;
   readonly #tokens: Tokens;
   readonly #http: Http;
@@ -68,7 +67,9 @@ export class Heliograph {
   /** Throws TypeError when `baseUrl` is no http(s) URL. */
   constructor(options: HeliographOptions) {
     const baseUrl = originOf(options.baseUrl);
-    this.#options = options;
+    const { logger, onUnauthorized } = options;
+    if (logger) this.on("warning", ({ message, details }) => logger.warn(`Heliograph: ${message}`, details));
+    if (onUnauthorized) this.on("unauthorized", onUnauthorized);
     this.#environment = options.environment ?? environmentOfPlatform();
     const environment = this.#environment;
     const transport = options.transport ?? webTransport();
@@ -95,7 +96,7 @@ export class Heliograph {
         arrived: (notification) => this.#emit("notification", notification),
         moved: () => this.#keep(),
         countUnread: async () => count((await http.call("GET", "/v1/inbox/unread"))["unread"]) ?? 0,
-        refused: (error) => this.#refused(error),
+        refused: (error) => this.#emit("unauthorized", error),
         warn: this.#warn,
       },
     );
@@ -114,29 +115,28 @@ export class Heliograph {
 
   /** Connects, and stays connected until `stop()`. Also ends `unauthorized`. Does nothing while it runs. */
   start(): void {
-    if (this.connection.getSnapshot().status === "unauthorized") this.#tokens.reset(null);
+    this.#tokens.reset(null);
     this.#session.start();
   }
 
   /** Lists and counts stay as they are. */
   async stop(): Promise<void> {
     this.#session.stop();
-    this.#tokens.rest();
     await this.#cache.flush();
   }
 
   /** Stops, and removes what `storage` holds of this user: for signing out. */
   async forget(): Promise<void> {
     this.#session.stop();
-    this.#tokens.rest();
-    await this.#cache.remove(this.#key);
+    await this.#cache.remove(this.#session.name);
   }
 
   /** A newer token of the same user. Ends `unauthorized`. */
   setToken(token: string): void {
     this.#tokens.reset(token);
+    // Whichever of the two applies.
+    this.#session.tokenChanged();
     if (this.connection.getSnapshot().status === "unauthorized") this.#session.start();
-    else this.#session.tokenChanged();
   }
 
   /** The registered device this runs on; null = none. It gets no push while it is connected. */
@@ -197,14 +197,8 @@ export class Heliograph {
   }
 
   readonly #warn = (message: string, details?: unknown): void => {
-    this.#options.logger?.warn(`Heliograph: ${message}`, details);
     this.#emit("warning", { message, details });
   };
-
-  #refused(error: HeliographError): void {
-    this.#options.onUnauthorized?.(error);
-    this.#emit("unauthorized", error);
-  }
 
   #each(run: (inbox: LiveInbox) => void): void {
     for (const inbox of this.#inboxes.values()) run(inbox);
@@ -218,13 +212,8 @@ export class Heliograph {
 
   // --- the copy for the next start ---
 
-  get #key(): string {
-    const { tenant, user } = this.#tokens.claims;
-    return `heliograph ${originOf(this.#options.baseUrl)} ${tenant} ${user}`;
-  }
-
   async #fromCache() {
-    const copy = this.user === null ? null : await this.#cache.load(this.#key);
+    const copy = this.user === null ? null : await this.#cache.load(this.#session.name);
     if (copy) this.#collection.restore(copy.notifications, copy.unread);
     return copy?.position ?? null;
   }
@@ -232,7 +221,7 @@ export class Heliograph {
   /** One tab writes for all. */
   #keep(): void {
     if (!this.#session.leads || this.user === null) return;
-    this.#cache.save(this.#key, () => ({
+    this.#cache.save(this.#session.name, () => ({
       position: this.#session.position,
       unread: this.#collection.unread,
       notifications: this.#collection.list((item) => item.archivedAt === null, null).slice(0, KEPT_ITEMS),

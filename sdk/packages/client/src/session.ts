@@ -90,6 +90,12 @@ export class Session {
     options.tokens.onRenewed = () => this.#leader && this.#link.reconnect("renewed");
   }
 
+  /** Of this user of this server, in what tabs and starts share. */
+  get name(): string {
+    const { tokens, baseUrl } = this.#options;
+    return `heliograph ${baseUrl} ${tokens.claims.tenant} ${tokens.claims.user}`;
+  }
+
   get leads(): boolean {
     return this.#leader;
   }
@@ -163,12 +169,11 @@ export class Session {
     const position = await this.#events.identified();
     if (this.#end !== current) return;
     if (!this.#stream.position) this.#stream = new Stream(position);
-    const { environment, crossTab, tokens, baseUrl } = this.#options;
-    const { user, tenant } = tokens.claims;
+    const { environment, crossTab, tokens } = this.#options;
     // Without a user's name tabs of two users might share a connection.
-    const tabs = crossTab && user !== null ? environment.tabs : null;
+    const tabs = crossTab && tokens.claims.user !== null ? environment.tabs : null;
     await new Promise<void>((resolve) => {
-      this.#crew = new Crew(tabs, `heliograph ${baseUrl} ${tenant} ${user}`, {
+      this.#crew = new Crew(tabs, this.name, {
         lead: () => {
           if (this.#end !== current) return;
           this.#leader = true;
@@ -188,6 +193,7 @@ export class Session {
     this.#leader = false;
     this.#leading = null;
     this.#recount.stop();
+    this.#options.tokens.rest();
     this.#crew?.leave();
     this.#crew = null;
   }
