@@ -31,7 +31,8 @@ import { count } from "./wire.ts";
 
 const KEPT_ITEMS = 50;
 
-type Listeners = { [E in keyof HeliographEvents]: Set<(told: HeliographEvents[E]) => void> };
+/** An event's name, and who wants to hear of it. */
+type Listener = readonly [keyof HeliographEvents, (told: never) => void];
 
 /**
  * Inbox, unread count, marks, preferences and devices of one user, live.
@@ -62,7 +63,7 @@ export class Heliograph {
   readonly #cache: Cache;
   readonly #unread = new Cell(0);
   readonly #inboxes = new Map<string, LiveInbox>();
-  readonly #listeners: Listeners = { notification: new Set(), warning: new Set(), unauthorized: new Set() };
+  readonly #listeners = new Set<Listener>();
 
   /** Throws TypeError when `baseUrl` is no http(s) URL. */
   constructor(options: HeliographOptions) {
@@ -187,13 +188,13 @@ export class Heliograph {
 
   /** Answers how to stop listening. */
   on<E extends keyof HeliographEvents>(event: E, listener: (told: HeliographEvents[E]) => void): () => void {
-    const own = (told: HeliographEvents[E]) => listener(told);
-    this.#listeners[event].add(own);
-    return () => void this.#listeners[event].delete(own);
+    const own: Listener = [event, listener];
+    this.#listeners.add(own);
+    return () => void this.#listeners.delete(own);
   }
 
   #emit<E extends keyof HeliographEvents>(event: E, told: HeliographEvents[E]): void {
-    for (const listener of [...this.#listeners[event]]) listener(told);
+    for (const [name, listener] of [...this.#listeners]) if (name === event) listener(told as never);
   }
 
   readonly #warn = (message: string, details?: unknown): void => {

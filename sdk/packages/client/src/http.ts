@@ -87,8 +87,8 @@ export async function outcomeOf(response: HttpResponse): Promise<Json | Heliogra
 }
 
 function problem(status: number, json: Json, retryAfter: string | null): HeliographError {
-  const code = text(json["code"]) ?? (status === 401 ? "unauthorized" : "http");
-  const message = text(json["detail"]) ?? text(json["title"]) ?? `The server answered ${status}.`;
+  const code = text(json["code"]) ?? "http";
+  const message = text(json["detail"]) ?? `The server answered ${status}.`;
   const errors = Array.isArray(json["errors"]) ? (json["errors"] as FieldError[]) : [];
   const seconds = Number(retryAfter ?? "none");
   return new HeliographError(code, message, { status, errors, retryAfterS: seconds >= 0 ? seconds : null });

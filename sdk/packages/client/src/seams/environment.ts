@@ -29,7 +29,7 @@ export function browserEnvironment(): Environment {
 
 /** The browser's where there is a document, else the plain one. */
 export function environmentOfPlatform(): Environment {
-  return typeof document === "object" && typeof navigator === "object" ? browserEnvironment() : plainEnvironment();
+  return typeof document === "object" ? browserEnvironment() : plainEnvironment();
 }
 
 /** localStorage. What a user sees is then kept on the device until `forget()`. */
