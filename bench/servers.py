@@ -40,7 +40,7 @@ class Server:
         headers = {"Authorization": f"Bearer {KEY}"}
         async with self.session.request(method, url, json=body, headers=headers) as response:
             response.raise_for_status()
-            return await response.json()
+            return await response.json() if response.status != 204 else None
 
     async def backlog(self) -> int:
         """Notifications that no worker has settled yet."""
@@ -67,6 +67,14 @@ async def heliograph(folder: Path, **settings: Any) -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
+async def lab() -> AsyncIterator[Server]:
+    """The provider lab alone."""
+    port = _free_port(3)
+    async with _server("lab", ["-m", "heliograph", "lab", "--port", str(port)], port, {}) as server:
+        yield server
+
+
+@asynccontextmanager
 async def empty_server() -> AsyncIterator[Server]:
     """The limit of `accept`: see `empty_server.py`."""
     port = _free_port(1)
@@ -80,6 +88,35 @@ async def bare_server() -> AsyncIterator[Server]:
     port = _free_port(1)
     async with _server("bare asyncio", ["-m", "bench.bare_server", str(port)], port, {}) as server:
         yield server
+
+
+@asynccontextmanager
+async def smtp_sink() -> AsyncIterator[int]:
+    """A relay that takes everything: see `smtp_sink.py`. Answers its port."""
+    port = _free_port(1)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.smtp_sink", str(port), cwd=REPOSITORY, start_new_session=True
+    )
+    try:
+        ends = asyncio.get_running_loop().time() + _START_S
+        while not await _listens(port):
+            if process.returncode is not None or asyncio.get_running_loop().time() > ends:
+                raise RuntimeError("the SMTP sink did not start")
+            await asyncio.sleep(0.02)
+        yield port
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        await process.wait()
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 @asynccontextmanager

@@ -77,19 +77,23 @@ class Attempts:
         self._pause = pause
 
     async def make(
-        self, items: Sequence[tuple[ItemT, bool]], call: Call[ItemT], admission: Admission = FREE
-    ) -> Sequence[Outcome]:
+        self, items: Sequence[tuple[ItemT, bool]], call: Call[ItemT], admission: Admission = FREE,
+        keep: Callable[[], Awaitable[None]] | None = None,
+    ) -> Sequence[Outcome]:  # fmt: skip
         """Attempts every (item, orphaned) that may be attempted now. Answers one outcome per item.
 
         Args:
             admission: by which the items were pulled; its guard is asked once more, and about retries.
+            keep: writes what else the calls brought that must be in the store when their outcome is; may be repeated.
         """
         starts = await self._begin(items, await self._hold_back([item for item, _ in items], admission))
         going = [(item, start) for (item, _), start in zip(items, starts, strict=True) if isinstance(start, int)]
         answers = await asyncio.gather(*(self._call(call, item, number) for item, number in going))
         is_open = admission.guard is not None and admission.guard.is_open
         events, ended = self._conclude(going, answers, is_open)
-        await self._keep(events)
+        if keep is not None:
+            await self._persist(keep)
+        await self._persist(lambda: self._store.record(events))
         concluded = iter(ended)
         return [next(concluded) if isinstance(start, int) else start for start in starts]
 
@@ -118,16 +122,16 @@ class Attempts:
             await self._store.record(steps)
         return held
 
-    async def _keep(self, events: Sequence[Event]) -> None:
-        """Records what came of the calls, however long the store is away: nobody else knows it, and a provider that
+    async def _persist(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Writes what came of the calls, however long the store is away: nobody else knows it, and a provider that
         said yes would be asked again."""
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
-                await self._store.record(events)
+                await write()
                 return
             except StoreUnavailable as error:
-                log.warning("backend_away", action="record", items=len(events), error=repr(error))
+                log.warning("backend_away", action="record", error=repr(error))
                 await self._pause(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 

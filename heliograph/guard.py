@@ -7,7 +7,9 @@ stands on, core/budget.py. Never chooses what is sent.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from itertools import count, islice
 from typing import Final
 
@@ -24,6 +26,7 @@ from heliograph.core.ports import Cells, Clock
 
 _KEPT_MS: Final = 24 * 3600 * 1000
 """What nobody asked about for a day is forgotten. No pause is longer than an hour."""
+_LOOK_S: Final = 0.3
 _account: Final = msgspec.msgpack.Decoder(Account)
 
 log = telemetry.logger("guard")
@@ -48,6 +51,8 @@ class Guard:
         self._under_way: dict[int, Millis] = {}
         self._numbers = count()
         self._answered_at: Millis = 0
+        self._tokens_gauge = telemetry.provider_tokens.labels(provider)
+        self._rate_gauge = telemetry.provider_rate.labels(provider)
         self._budget_rules = budget.budget_rules(rules.pace.ceiling)
         self._budgets = {level: budget.opening_credit(clock()) for level in Level}
         """One a level: a crowd of P2 that fails must not cost P0 its retries."""
@@ -112,7 +117,7 @@ class Guard:
     async def watch(self) -> None:
         """Opens the breaker when calls pile up unanswered. To be called now and then while calls are under way."""
         rules, now = self.rules.breaker, self._clock()
-        oldest = [*islice(self._under_way.values(), rules.failures)]
+        oldest = [*islice(self._under_way.values(), rules.silent_calls)]
         if self.is_open or not breaker.fell_silent(oldest, self._answered_at, rules, now):
             return
 
@@ -124,8 +129,10 @@ class Guard:
 
     async def look(self) -> str:
         """The state in words, as far as all processes know it: `up`, `paused` or `open: <cause>`."""
-        await self.watch()
-        await self._change(lambda account: account)
+        with suppress(TimeoutError):  # `/readyz` must not wait for a cache that is frozen
+            async with asyncio.timeout(_LOOK_S):
+                await self.watch()
+                await self._change(lambda account: account)
         if self.is_open:
             return f"open: {self._seen.breaker.cause}"
         return "paused" if self.paused_for_ms() else "up"
@@ -175,8 +182,8 @@ class Guard:
         """Takes it for the truth, and says once what is new about it."""
         was, self._seen = self._seen, found
         now = self._clock()
-        telemetry.provider_tokens.labels(self.provider).set(int(pacing.tokens_at(found.pace, self.rules.pace, now)))
-        telemetry.provider_rate.labels(self.provider).set(pacing.rate_at(found.pace, self.rules.pace, now))
+        self._tokens_gauge.set(int(pacing.tokens_at(found.pace, self.rules.pace, now)))
+        self._rate_gauge.set(pacing.rate_at(found.pace, self.rules.pace, now))
         if found.breaker.cause != was.breaker.cause:
             self._tell_breaker(was.breaker.cause, found.breaker.cause)
         if found.breaker.is_open != was.breaker.is_open:

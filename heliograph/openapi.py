@@ -45,7 +45,9 @@ def _complete(operation: dict[str, Any], handler: HTTPRouteHandler, reference_of
         schema = reference_of[options["body"]]
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     if "auth" in options:
-        operation["security"] = [{options["auth"]: []}]
+        # "either": one of the two is enough
+        ways = ("user", "server") if options["auth"] == "either" else (options["auth"],)
+        operation["security"] = [{way: []} for way in ways]
     answers = options.get("answers", {})
     if answers:
         operation["responses"] = {str(status): {"description": text} for status, text in answers.items()}

@@ -19,7 +19,8 @@ from heliograph.core.ports import Clock
 from heliograph.gate import Admission, Gate
 from heliograph.guard import Guard
 
-MOST: Final = 1_000
+MOST: Final = 512
+"""Twice the connections that a provider has: enough to keep them busy while the store is written."""
 _SHARE: Final = 0.8
 """Of what may be in hand, for P1 and P2: some room is P0's own."""
 _TICK_S: Final = 0.05

@@ -15,6 +15,7 @@ from heliograph.core.lanes import EMAIL, INAPP, PUSH_LANES, EmailItem, InAppItem
 from heliograph.core.model import Key, Notification, Recipient
 from heliograph.core.ports import Clock, PresenceCache, Queue, Store
 from heliograph.core.routing import Facts, Means, Presence, Route, inbox_keeps
+from heliograph.core.suppressing import Reason, stopped_by
 
 log = telemetry.logger("planning")
 OFFLINE = Presence()
@@ -35,12 +36,12 @@ class Planner:
         people, presence = await asyncio.gather(self._people(users), self._look(users) if look else _nobody(users))
         recipients, suppressed = people
         return [
-            Facts(recipients[user], presence[user], self._means, suppressed.get(user))
-            for user in (notification.user_key for notification in notifications)
+            Facts(recipients[user], presence[user], self._means, stopped_by(suppressed.get(user, ()), one.level))
+            for one, user in ((notification, notification.user_key) for notification in notifications)
         ]
 
-    async def _people(self, users: Sequence[Key]) -> tuple[Mapping[Key, Recipient], Mapping[Key, str | None]]:
-        """Who they are, and why their addresses must not be written to, where that is so."""
+    async def _people(self, users: Sequence[Key]) -> tuple[Mapping[Key, Recipient], Mapping[Key, Sequence[Reason]]]:
+        """Who they are, and the reasons against their addresses."""
         recipients = dict(zip(users, await self._store.recipients(users), strict=True))
         addresses = {
             user: Key(user.tenant, recipient.user.email)

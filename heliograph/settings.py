@@ -36,13 +36,20 @@ class Settings(BaseSettings):
     sendgrid_url: str
     sendgrid_api_key: SecretStr
     sendgrid_webhook_key: str
+    webhook_secrets: SecretStr
     smtp_url: SecretStr
 
     fcm_url: str
     fcm_service_account: str
     fcm_rate: float = Field(gt=0)
     apns_rate: float = Field(gt=0)
+    vapid_private_key: SecretStr
+    vapid_subject: str
+    webpush_allow_hosts: str
     webpush_rate: float = Field(gt=0)
+    expo_url: str
+    expo_access_token: SecretStr
+    expo_receipt_after_s: float = Field(gt=0)
     expo_rate: float = Field(gt=0)
 
     retry_base_s: float = Field(gt=0)

@@ -181,6 +181,13 @@ class Callers:
     def user(self, request: AnyRequest) -> Key:
         return self.tokens.verify(bearer(request))[0]
 
+    async def either(self, request: AnyRequest) -> str:
+        """The tenant of a client service or of a person."""
+        try:
+            return self.user(request).tenant
+        except Problem:
+            return await self.tenant(request)
+
 
 class _Json(Response[bytes]):
     """A finished answer. Skips what a general response does for cookies, media types and encodings it hasn't got."""

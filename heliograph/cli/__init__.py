@@ -20,10 +20,11 @@ from heliograph.cli.options import LAB_PORT, Options
 from heliograph.cli.roles import ROLES
 from heliograph.cli.up import needs_http, run, run_lab
 from heliograph.core.errors import Problem, StoreUnavailable
+from heliograph.providers.vapid import new_key_pair
 from heliograph.settings import load
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-keys_app = typer.Typer(no_args_is_help=True, help="Server keys.")
+keys_app = typer.Typer(no_args_is_help=True, help="Server keys, and the key pair of Web Push.")
 dlq_app = typer.Typer(no_args_is_help=True, help="Dead letters.")
 app.add_typer(keys_app, name="keys")
 app.add_typer(dlq_app, name="dlq")
@@ -78,7 +79,7 @@ def run_roles(
 
 @app.command()
 def lab(port: Annotated[int, typer.Option(help="HTTP port; SMTP is on the next one.")] = LAB_PORT) -> None:
-    """Start the provider lab alone: local SendGrid, SMTP and FCM."""
+    """Start the provider lab alone: local SendGrid, SMTP, FCM, Web Push and Expo."""
     _run(run_lab(port, console))
 
 
@@ -102,6 +103,14 @@ def check(config: Config = None) -> None:
 def keys_create(tenant: Tenant, data: Data = DATA, config: Config = None) -> None:
     """Make a server key for a tenant; it is shown once."""
     _run(operate.create_key(tenant, data, config, console))
+
+
+@keys_app.command("vapid")
+def keys_vapid() -> None:
+    """Make a key pair for Web Push. The private key is a secret; changing it ends every subscription."""
+    pair = new_key_pair()
+    typer.echo(f"HELIOGRAPH_VAPID_PRIVATE_KEY={pair.private}")
+    typer.echo(f"public key (web pages ask GET /v1/webpush/key for it): {pair.public}")
 
 
 @dlq_app.command("list")

@@ -26,7 +26,11 @@ def show(console: Console, options: Options, settings: Settings, key: str, lab: 
         f"  URL   {url}",
         f"  Key   {key}",
         f"  Data  {options.folder}",
-        *([f"  Lab   {lab.base_url}  (SMTP on {lab.smtp_port}; see {lab.base_url}/lab/messages)"] if lab else []),
+        *(
+            [f"  Lab   {lab.base_url}  (SMTP on {lab.smtp_port}; see what arrives at {lab.base_url}/lab)"]
+            if lab
+            else []
+        ),
         "",
         "Send a first notification:",
         "",

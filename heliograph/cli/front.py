@@ -51,6 +51,9 @@ class Front:
             "HELIOGRAPH_USER_TOKEN_SECRET": token_secret,
             "HELIOGRAPH_BOOTSTRAP_KEY": key,
             "HELIOGRAPH_SENDGRID_WEBHOOK_KEY": settings.sendgrid_webhook_key,
+            "HELIOGRAPH_VAPID_PRIVATE_KEY": settings.vapid_private_key.get_secret_value(),
+            "HELIOGRAPH_VAPID_SUBJECT": settings.vapid_subject,
+            "HELIOGRAPH_WEBPUSH_ALLOW_HOSTS": settings.webpush_allow_hosts,
         }
         self.listening = asyncio.Event()
 

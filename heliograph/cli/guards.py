@@ -54,7 +54,8 @@ def _pace_of(provider: str, settings: Settings) -> PaceRules:
 
 def _account_of(provider: str, settings: Settings) -> str:
     """A digest of the provider's own settings: other credentials are another account, which nobody has paused yet."""
-    own = {name: value for name, value in settings.model_dump().items() if name.startswith(f"{provider}_")}
+    prefixes = ("webpush_", "vapid_") if provider == "webpush" else (f"{provider}_",)
+    own = {name: value for name, value in settings.model_dump().items() if name.startswith(prefixes)}
     text = "|".join(
         value.get_secret_value() if isinstance(value, SecretStr) else str(value)
         for name, value in sorted(own.items())

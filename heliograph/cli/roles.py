@@ -18,28 +18,47 @@ from heliograph.cli.guards import guards_of
 from heliograph.consumer import Consumer, Handle
 from heliograph.core.lanes import EMAIL, INAPP, INGEST, OUTBOX, PUSH_LANES, Lane
 from heliograph.core.model import Level
-from heliograph.core.ports import MailProvider, PushProvider
+from heliograph.core.ports import MailProvider, PushProvider, ReceiptProvider
 from heliograph.core.retry import RetryPolicy
 from heliograph.core.routing import Means
 from heliograph.fanout import InboxFanout
 from heliograph.guard import Guard
 from heliograph.outlet import Outlet
 from heliograph.planning import Planner
+from heliograph.providers.expo import Expo
 from heliograph.providers.fcm import Fcm
 from heliograph.providers.http import Http
 from heliograph.providers.sendgrid import SendGrid
 from heliograph.providers.smtp import Smtp
+from heliograph.providers.vapid import Vapid
+from heliograph.providers.webpush import WebPush, guarded_http
 from heliograph.roles import webhooks
-from heliograph.roles.api import bulk, inbox, notifications, operations, preferences, sending, topics, users
+from heliograph.roles.api import (
+    bulk,
+    email_settings,
+    inbox,
+    notifications,
+    operations,
+    preferences,
+    sending,
+    suppressions,
+    topics,
+    users,
+    webpush,
+)
 from heliograph.roles.email_sender import EmailSender
 from heliograph.roles.email_worker import EmailWorker
 from heliograph.roles.inapp_worker import InAppWorker
+from heliograph.roles.push_receipts import PushReceipts
 from heliograph.roles.push_worker import PushWorker
 from heliograph.roles.realtime.node import RealtimeNode
 from heliograph.roles.reconciler import Reconciler
 from heliograph.roles.router import Router
+from heliograph.roles.webhooks.standard import parse_secrets
 from heliograph.runtime import Service
+from heliograph.senders import Senders
 from heliograph.settings import Settings
+from heliograph.unsubscribing import UnsubscribeLinks
 from heliograph.web import Callers
 
 HTTP_ROLES: Final = ("api", "webhooks", "realtime")
@@ -53,6 +72,8 @@ _MAILS: Final = 25
 _PUSHES: Final = 100
 _RESENT: Final = {"none": frozenset[Level](), "p0": frozenset({Level.P0}), "all": frozenset(Level)}
 """By the setting `resend_unknown`."""
+_RECEIPT_ROUNDS: Final = 10
+"""Rounds in the time after which a receipt is due: none is asked for much later than that."""
 
 
 @dataclass
@@ -61,6 +82,9 @@ class Providers:
 
     mail: list[MailProvider]
     push: dict[str, PushProvider]
+    webpush_key: str | None = None
+    """What web pages subscribe with."""
+    receipts: tuple[ReceiptProvider, ...] = ()
 
     @property
     def means(self) -> Means:
@@ -96,8 +120,27 @@ def providers_of(settings: Settings, fcm_account: dict[str, Any] | None = None) 
     push: dict[str, PushProvider] = {}
     if fcm_account or settings.fcm_service_account:
         fcm = Fcm(settings.fcm_url, fcm_account or Path(settings.fcm_service_account), http())
-        push = dict.fromkeys(fcm.kinds, fcm)
-    return Providers([found[name] for name in wanted], push)
+        push |= dict.fromkeys(fcm.kinds, fcm)
+    vapid = _vapid(settings)
+    if vapid:
+        allowed = allowed_hosts(settings)
+        webpush = WebPush(vapid, guarded_http(settings.provider_timeout_s, allowed), now, allowed)
+        push |= dict.fromkeys(webpush.kinds, webpush)
+    expo = Expo(settings.expo_url, http(), settings.expo_access_token.get_secret_value()) if settings.expo_url else None
+    if expo:
+        push |= dict.fromkeys(expo.kinds, expo)
+    mail = [found[name] for name in wanted]
+    return Providers(mail, push, vapid.public_key if vapid else None, (expo,) if expo else ())
+
+
+def _vapid(settings: Settings) -> Vapid | None:
+    key = settings.vapid_private_key.get_secret_value()
+    return Vapid(key, settings.vapid_subject) if key else None
+
+
+def allowed_hosts(settings: Settings) -> frozenset[str]:
+    """The `host:port` of Web Push endpoints that need not be public."""
+    return frozenset(host.strip().lower() for host in settings.webpush_allow_hosts.split(",") if host.strip())
 
 
 class Roles:
@@ -105,11 +148,12 @@ class Roles:
 
     def __init__(
         self, names: Sequence[str], settings: Settings, backends: Backends, providers: Providers,
-        token_secret: str, bootstrap_key: str,
+        token_secret: str, bootstrap_key: str, links: UnsubscribeLinks,
     ) -> None:  # fmt: skip
         self._settings = settings
         self._backends = backends
         self._providers = providers
+        self._links = links
         self._keys = ServerKeys(backends.store, now, bootstrap_key)
         self._tokens = UserTokens(token_secret, now)
         self._planner = Planner(backends.store, backends.presence, now, providers.means)
@@ -136,12 +180,18 @@ class Roles:
             handlers += bulk.routes(bulk.BulkSending(self.sending, b.store, now), callers)
             handlers += topics.routes(b.store, callers)
             handlers += notifications.routes(b.store, callers, now)
-            handlers += users.routes(b.store, b.presence, callers, now)
             handlers += preferences.routes(b.store, callers, now)
+            handlers += users.routes(b.store, b.presence, callers, now, allowed_hosts(s))
+            handlers += webpush.routes(self._providers.webpush_key, callers)
             handlers += inbox.routes(b.store, InboxFanout(b.presence, b.bus, now), callers, now)
             handlers += operations.routes(b.store, b.queue, callers, now)
+            handlers += suppressions.routes(b.store, callers, now)
+            handlers += email_settings.routes(Senders(b.store, now), callers)
         if "webhooks" in names:
-            handlers += webhooks.routes(b.store, now, s.sendgrid_webhook_key, s.webhook_tolerance_s)
+            secrets_of = parse_secrets(s.webhook_secrets.get_secret_value())
+            handlers += webhooks.routes(
+                b.store, now, s.sendgrid_webhook_key, s.webhook_tolerance_s, secrets_of, self._links
+            )  # fmt: skip
         return handlers
 
     def _services(self, names: Sequence[str]) -> list[Service]:
@@ -168,18 +218,24 @@ class Roles:
 
     def _push_worker(self) -> Sequence[Service]:
         """A consumer for each push provider's lane. Without its provider a lane still has to end what is in it."""
-        role = PushWorker(self._backends.store, self._attempts(), self._providers.push, now)
+        after_s, receipts = self._settings.expo_receipt_after_s, self._providers.receipts
+        role = PushWorker(self._backends.store, self._attempts(), self._providers.push, now, after_s)
         lanes: dict[Lane, PushProvider | None] = {}
         for kind, lane in PUSH_LANES.items():
             lanes[lane] = lanes.get(lane) or self._providers.push.get(kind)
-        return [
+        senders = [
             self._sender(lane, role.handle, _PUSHES, [self.guards[provider.name]] if provider else None)
             for lane, provider in lanes.items()
         ]
+        return [*senders, self._push_receipts(receipts, after_s)] if receipts else senders
+
+    def _push_receipts(self, providers: Sequence[ReceiptProvider], after_s: float) -> Service:
+        every_s = after_s / _RECEIPT_ROUNDS
+        return PushReceipts(self._backends.store, providers, now, after_s=after_s, every_s=every_s)
 
     def _email_worker(self) -> Sequence[Service]:
         b = self._backends
-        role = EmailWorker(b.store, b.queue, now)
+        role = EmailWorker(b.store, b.queue, now, Senders(b.store, now), self._links)
         return [Consumer(EMAIL, role.handle, b.queue, b.store, now, batch_max=self._settings.batch_max)]
 
     def _email_sender(self) -> Sequence[Service]:

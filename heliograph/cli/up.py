@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 
@@ -16,9 +17,15 @@ from heliograph.cli.front import Front
 from heliograph.cli.options import Options
 from heliograph.cli.roles import HTTP_ROLES, Roles, providers_of
 from heliograph.cli.serving import HttpServer, listen
+from heliograph.core.ports import Store
 from heliograph.lab.server import Lab
+from heliograph.providers.vapid import new_key_pair
 from heliograph.runtime import Service, run_services, stop_on_signals
 from heliograph.settings import Settings, load
+from heliograph.unsubscribing import UnsubscribeLinks, unsubscribe_secret
+
+_LAB_RECEIPT_AFTER_S: Final = 5.0
+"""The lab's receipts are there at once."""
 
 
 async def run(options: Options, console: Console) -> None:
@@ -41,7 +48,8 @@ async def run(options: Options, console: Console) -> None:
         undo.push_async_callback(providers.close)
         token_secret, key = await secrets_of(settings, store)
         names = [name for name in options.roles if not (options.api and name in ("api", "webhooks"))]
-        roles = Roles(names, settings, backends, providers, token_secret, key)
+        links = await _links(options, settings, store)
+        roles = Roles(names, settings, backends, providers, token_secret, key, links)
         services: list[Service] = list(roles.services)
         front = None
         if options.api:
@@ -65,6 +73,17 @@ async def run(options: Options, console: Console) -> None:
         await run_services(services, stop, announce)
 
 
+async def _links(options: Options, settings: Settings, store: Store) -> UnsubscribeLinks:
+    """Unsubscribe links lead to the public URL, else to the port that this process itself listens on."""
+    own = f"http://{settings.host}:{options.port}" if options.port is not None else ""
+    base = settings.public_url or own
+    if not base and "email-worker" in options.roles:
+        telemetry.logger("cli").warning(
+            "no_public_url", action="start", hint="marketing mails carry no unsubscribe link: set HELIOGRAPH_PUBLIC_URL"
+        )
+    return UnsubscribeLinks(await unsubscribe_secret(store, secrets.token_urlsafe(32)), base)
+
+
 async def _lab(options: Options, undo: AsyncExitStack) -> Lab:
     lab = Lab()
     await lab.start(options.lab_port)
@@ -80,6 +99,11 @@ async def _lab_settings(lab: Lab) -> dict[str, Any]:
         "sendgrid_webhook_key": lab.webhook_public_key,
         "smtp_url": lab.smtp_url,
         "fcm_url": lab.fcm_url,
+        "vapid_private_key": new_key_pair().private,
+        "vapid_subject": "mailto:lab@heliograph.local",
+        "webpush_allow_hosts": lab.webpush_hosts,
+        "expo_url": lab.expo_url,
+        "expo_receipt_after_s": _LAB_RECEIPT_AFTER_S,
     }
 
 
@@ -109,7 +133,7 @@ async def run_lab(port: int, console: Console) -> None:
     stop = stop_on_signals()
     lab = Lab()
     await lab.start(port)
-    console.print(f"Provider lab: {lab.base_url} (SMTP on {lab.smtp_port})")
+    console.print(f"Provider lab: {lab.base_url}/lab (SMTP on {lab.smtp_port})")
     try:
         await stop.wait()
     finally:

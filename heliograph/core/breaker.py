@@ -24,14 +24,15 @@ class BreakerRules(msgspec.Struct, frozen=True):
 
     Attributes:
         failures: at least so many failed calls open it: in a row, or `share` of all calls of the last `window_s`.
-        silent_s: and so many that are under way, when nothing at all was answered for so long.
+        silent_s: so do `silent_calls` that are under way, when nothing at all was answered for so long.
         first_probe_s: the first probe after opening; doubles with each.
         longest_probe_s: but probes are never further apart.
     """
 
-    failures: int = 5
+    failures: int = 10
     share: float = 0.5
     window_s: float = 4.0
+    silent_calls: int = 5
     silent_s: float = 4.0
     first_probe_s: float = 1.0
     longest_probe_s: float = 30.0
@@ -88,7 +89,7 @@ def _turned(window: Window, rules: BreakerRules, now: Millis) -> Window:
 def fell_silent(begun: Sequence[Millis], answered_at: Millis, rules: BreakerRules, now: Millis) -> bool:
     """Whether calls pile up. `begun`: the oldest that are under way, oldest first; `answered_at`: the last answer."""
     long_ago = now - rules.silent_s * 1000
-    return len(begun) >= rules.failures and begun[rules.failures - 1] <= long_ago and answered_at <= long_ago
+    return len(begun) >= rules.silent_calls and begun[rules.silent_calls - 1] <= long_ago and answered_at <= long_ago
 
 
 def opened(breaker: Breaker, rules: BreakerRules, cause: str, begun_at: Millis, now: Millis, patient: bool) -> Breaker:

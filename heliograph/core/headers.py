@@ -103,11 +103,18 @@ def parse_mailbox(text: str) -> Address:
 
 def mail_flaw(mail: Mail) -> str | None:
     """Why no provider is given this mail: something in its headers that the edge should have refused."""
-    named = {"subject": mail.subject, "to_name": mail.to_name or ""} | mail.headers
+    ours = {"subject": mail.subject, "to_name": mail.to_name, "from": mail.sender, "reply_to": mail.reply_to}
+    named = {name: value or "" for name, value in ours.items()} | mail.headers
     for name, value in named.items():
         flaw = header_flaw(value)
         if flaw is not None:
             return f"{name} {flaw}"
+    if mail.reply_to and (flaw := address_flaw(mail.reply_to)):
+        return f"reply_to {flaw}"
+    try:
+        parse_mailbox(mail.sender) if mail.sender else None
+    except ValueError as error:
+        return str(error)
     for name, value in mail.headers.items():
         if _HEADER_NAME.fullmatch(name) is None or name.lower() in OUR_HEADERS or not value.isascii():
             return "a header of its own that can't be written"

@@ -14,12 +14,14 @@ from markupsafe import Markup, escape
 
 from heliograph.core.mail_templates import HTML
 from heliograph.core.model import Mail, Notification
+from heliograph.core.senders import NOBODY, Sender
 
 MAX_SUBJECT: Final = 200
 """Characters; the longest title that the contract allows."""
 PREHEADER: Final = 140
 """Characters of body that clients show beside the subject; the longest previews are about that."""
 NO_SUBJECT: Final = "Notification"
+ONE_CLICK: Final = "List-Unsubscribe=One-Click"
 
 _TEMPLATE: Final = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(HTML)
 
@@ -31,7 +33,10 @@ _WHITE: Final = re.compile(r"\s+")
 _LINK: Final = re.compile('https?://[^\\s\x00-\x20\x7f-\x9f<>"\\\\/?#][^\\s\x00-\x20\x7f-\x9f<>"\\\\]*', re.IGNORECASE)
 
 
-def render_mail(notification: Notification, address: str, name: str | None, attempt: int = 1, gen: int = 0) -> Mail:
+def render_mail(
+    notification: Notification, address: str, name: str | None, attempt: int = 1, gen: int = 0,
+    *, sender: Sender = NOBODY, unsubscribe: str | None = None,
+) -> Mail:  # fmt: skip
     """The mail for one delivery.
 
     Args:
@@ -40,6 +45,9 @@ def render_mail(notification: Notification, address: str, name: str | None, atte
         name: the person's, shown beside the address.
         attempt: which attempt of this delivery it is, from 1.
         gen: how many times the delivery was replayed.
+        sender: the tenant's own From and Reply-To.
+        unsubscribe: the link that ends such mails: for the person in the mail itself, for the mailbox's own button in
+            two headers (RFC 8058 section 3).
 
     `Mail.args` name the attempt, so that a provider's webhook finds it again.
     """
@@ -48,12 +56,15 @@ def render_mail(notification: Notification, address: str, name: str | None, atte
     link = notification.action_url if _is_link(notification.action_url) else None
     paragraphs = [_paragraph(part) for part in body.split("\n\n") if part.strip()]
     preheader = _one_line(body[: 2 * PREHEADER])[:PREHEADER]
-    html = _TEMPLATE.render(subject=subject, title=title, preheader=preheader, paragraphs=paragraphs, link=link)
+    html = _TEMPLATE.render(
+        subject=subject, title=title, preheader=preheader, paragraphs=paragraphs, link=link, unsubscribe=unsubscribe
+    )
+    last = f"Unsubscribe: {unsubscribe}" if unsubscribe else None
     return Mail(
         to=address,
         to_name=(_subject_safe(_one_line(name)) or None) if name else None,
         subject=subject,
-        text="\n\n".join(part for part in (title, body, link) if part) or subject,
+        text="\n\n".join(part for part in (title, body, link, last) if part) or subject,
         html=html,
         args={
             "hg_id": notification.id,
@@ -62,6 +73,9 @@ def render_mail(notification: Notification, address: str, name: str | None, atte
             "hg_gen": str(gen),
             "hg_attempt": str(attempt),
         },
+        headers={"List-Unsubscribe": f"<{unsubscribe}>", "List-Unsubscribe-Post": ONE_CLICK} if unsubscribe else {},
+        sender=sender.sender,
+        reply_to=sender.reply_to,
     )
 
 

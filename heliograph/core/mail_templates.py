@@ -1,4 +1,4 @@
-"""The look of a mail: one HTML template as text. Reads title, paragraphs, preheader and link; holds no logic of ours.
+"""The look of a mail: one HTML template as text. Reads title, paragraphs, preheader and links; holds no logic of ours.
 
 Tables and inline styles, because Outlook knows nothing else; the one style sheet only adds dark mode and small screens.
 Colours meet WCAG 2.2 AA in both modes. `lang="und"`: the content's language is not known here.
@@ -24,6 +24,7 @@ HTML: Final = """\
 @media (max-width: 480px) {
   .hg-page { padding: 0 !important; }
   .hg-card { padding: 24px 20px !important; border-radius: 0 !important; border-width: 0 !important; }
+  .hg-footer { padding: 20px !important; }
   .hg-action { width: 100% !important; }
   .hg-label { display: block !important; }
 }
@@ -34,6 +35,7 @@ HTML: Final = """\
   .hg-text { color: #d5d8de !important; }
   .hg-button { background-color: #8ab4ff !important; }
   .hg-label { color: #0b1a33 !important; }
+  .hg-quiet { color: #a3aab6 !important; }
 }
 </style>
 </head>
@@ -67,7 +69,14 @@ font-size:16px;line-height:1.25;font-weight:600;text-align:center;text-decoratio
 </td></tr></table>
 {% endif %}
 </div>
-</td></tr></table>
+</td></tr>
+{% if unsubscribe %}
+<tr><td class="hg-footer" align="center" style="padding:20px 16px 0;font-family:-apple-system,BlinkMacSystemFont,\
+'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:14px;line-height:1.5;color:#5a6270;" lang="en" dir="ltr">
+<a class="hg-quiet" href="{{ unsubscribe }}" style="color:#5a6270;text-decoration:underline;">Unsubscribe</a>
+</td></tr>
+{% endif %}
+</table>
 <!--[if mso]></td></tr></table><![endif]-->
 </td></tr></table>
 </body>

@@ -222,7 +222,10 @@ class InboxItem(msgspec.Struct, frozen=True):
 
 
 class Mail(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A rendered e-mail, ready for any provider. `args` come back in the provider's webhooks."""
+    """A rendered e-mail, ready for any provider. `args` come back in the provider's webhooks.
+
+    `sender` (`Name <addr>` or `addr`) is the tenant's own; None = the installation's.
+    """
 
     to: str
     subject: str
@@ -231,6 +234,8 @@ class Mail(msgspec.Struct, frozen=True, omit_defaults=True):
     to_name: str | None = None
     args: dict[str, str] = {}
     headers: dict[str, str] = {}
+    sender: str | None = None
+    reply_to: str | None = None
 
 
 class PushMessage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -247,5 +252,8 @@ class PushMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     action_url: str | None = None
     image_url: str | None = None
     badge: int | None = None
+    id: str = ""
+    """The notification's."""
+    type: Type | None = None
     registered_at: Millis = 0
     """When the device gave us its token: what a provider says of an older time doesn't concern it."""

@@ -11,10 +11,14 @@ from heliograph.core.model import Millis
 
 
 class Delivered(msgspec.Struct, frozen=True, tag=True):
-    """The provider took it. `final` = it also told us that the person's side has it (else a webhook may)."""
+    """The provider took it. `final` = it also told us that the person's side has it (else a webhook may).
+
+    `receipt` = the provider can be asked later, by `provider_id`, what became of it (`ReceiptProvider`).
+    """
 
     provider_id: str | None = None
     final: bool = False
+    receipt: bool = False
 
 
 class Throttled(msgspec.Struct, frozen=True, tag=True):

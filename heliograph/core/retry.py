@@ -82,7 +82,10 @@ def excuses(outcome: ProviderOutcome, is_open: bool) -> bool:
     match outcome:
         case Held():
             return True
-        case Throttled() | Misconfigured():
+        case Throttled():
+            # Without a time it may be any transient refusal (a relay's 451), which must come to an end some day.
+            return outcome.after_s is not None and not outcome.alone
+        case Misconfigured():
             return not outcome.alone
         case Unavailable():
             return is_open and not outcome.alone

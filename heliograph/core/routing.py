@@ -205,7 +205,6 @@ def _no_email(facts: Facts, why: dict[str, str]) -> str | None:
 
 def _suppressed(notification: Notification, facts: Facts) -> tuple[tuple[Channel, str], ...]:
     """The suppression list, if nothing else stands against a mail."""
-    wanted = "email" not in _unwanted(notification, facts)
-    if facts.suppressed is None or not (wanted and facts.means.email and _address(facts)):
+    if facts.suppressed is None or not facts.means.email or not _address(facts):
         return ()
-    return (("email", facts.suppressed),)
+    return () if "email" in _unwanted(notification, facts) else (("email", facts.suppressed),)

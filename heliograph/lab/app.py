@@ -14,22 +14,28 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from heliograph.lab import fcm, oauth, sendgrid, smtp
+from heliograph.lab import expo, fcm, oauth, sendgrid, smtp, webpush, webpush_control
 from heliograph.lab.control import event_routes, fault_routes, identity_routes, message_routes
 from heliograph.lab.events import Signer
 from heliograph.lab.exchange import SERVER_MAX_BODY, exchange
+from heliograph.lab.expo_tickets import Tickets
 from heliograph.lab.faults import Dialect
 from heliograph.lab.gate import Gate
 from heliograph.lab.inbox import Inbox
 from heliograph.lab.oauth import AccessTokens, ServiceAccount, TokenEndpoint
+from heliograph.lab.page import page_routes
 from heliograph.lab.problems import ProblemError, on_bug, on_http_exception, on_problem
 from heliograph.lab.webhook import EventWebhook
+from heliograph.lab.webpush_subscriptions import Subscriptions
 
 DIALECTS: dict[str, Dialect] = {
     "sendgrid": sendgrid.DIALECT,
     "smtp": smtp.DIALECT,
     "fcm": fcm.DIALECT,
     "oauth2": oauth.DIALECT,
+    "webpush": webpush.DIALECT,
+    "expo": expo.DIALECT,
+    "expo_receipts": expo.RECEIPTS_DIALECT,
 }
 
 
@@ -42,9 +48,14 @@ class Parts:
         self.gates = {name: Gate(name, dialect, self.random) for name, dialect in DIALECTS.items()}
         self.account = ServiceAccount(project_id)
         self.tokens = AccessTokens()
-        self.webhook = EventWebhook(self.gates["sendgrid"], self.inbox, Signer())
+        self.webhook = EventWebhook(self.gates["sendgrid"], self.inbox, Signer(), self.random)
         self.sendgrid = sendgrid.SendGrid(self.gates["sendgrid"], sendgrid_key)
         self.fcm = fcm.Fcm(self.gates["fcm"], self.tokens, project_id)
+        self.subscriptions = Subscriptions()
+        self.webpush = webpush.WebPush(self.gates["webpush"], self.subscriptions)
+        self.expo_tickets = Tickets()
+        self.expo = expo.Expo(self.gates["expo"], self.expo_tickets)
+        self.expo_receipts = expo.ExpoReceipts(self.gates["expo_receipts"], self.expo_tickets, self.expo)
         self.token_endpoint = TokenEndpoint(self.account, self.tokens)
 
 
@@ -52,10 +63,14 @@ def build_app(parts: Parts) -> Litestar:
     """The application of one lab."""
     handlers = [
         *_provider_routes(parts),
+        *webpush.routes(parts.webpush, parts.gates["webpush"], parts.inbox),
+        *webpush_control.routes(parts.subscriptions),
+        *expo.routes(parts.expo, parts.expo_receipts, parts.gates, parts.inbox),
         *message_routes(parts.inbox, parts.gates, parts.webhook),
         *fault_routes(parts.gates),
         *event_routes(parts.inbox, parts.webhook, parts.random),
         *identity_routes(parts.account, parts.tokens),
+        *page_routes(parts.inbox, parts.gates, parts.webhook),
     ]
     return Litestar(
         handlers,

@@ -7,8 +7,8 @@ GET    /lab/messages?provider=&to=&all=&after=&limit=   {"messages": [...], "tot
 DELETE /lab/messages              forgets them, and which addresses bounced
 GET    /lab/faults                all of them, by provider
 GET    /lab/faults/{provider}, PUT /lab/faults/{provider}    fields: faults.Fault; PUT replaces the whole fault
-POST   /lab/events/sendgrid       fields: event_orders.EventOrder; answers the events sent and the receiver's status
-PUT    /lab/events/sendgrid       {"webhook_url": "..." | null}: events that follow every accepted mail
+POST   /lab/events/sendgrid       fields: event_orders.EventOrder; answers the events sent and the last status
+PUT    /lab/events/sendgrid       fields: event_orders.WebhookSetting: events that follow every accepted mail
 POST   /lab/oauth2/expire         every access token given out so far becomes unknown
 GET    /lab/service-account.json, GET /lab/sendgrid-webhook-key
 """
@@ -17,19 +17,19 @@ from __future__ import annotations
 
 import asyncio
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from litestar import MediaType, Request, Response, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from heliograph.lab.event_orders import EventOrder, WebhookSetting, events_for, url_for
+from heliograph.lab.event_orders import EventOrder, WebhookSetting, events_for, portions, url_for
 from heliograph.lab.faults import Fault, InvalidFaultError, parse_fault
 from heliograph.lab.gate import Gate
 from heliograph.lab.inbox import Inbox, Received
 from heliograph.lab.oauth import AccessTokens, ServiceAccount
-from heliograph.lab.problems import ProblemError
+from heliograph.lab.problems import ProblemError, decode
 from heliograph.lab.webhook import EventWebhook, is_local
 
 QUERY = frozenset({"provider", "to", "all", "after", "limit"})
@@ -37,7 +37,6 @@ RENDER_INLINE = 20
 """Up to so many records are turned into JSON at once; more go to a thread, so that providers keep answering."""
 
 AnyRequest = Request[Any, Any, Any]
-T = TypeVar("T")
 
 
 def message_routes(inbox: Inbox, gates: dict[str, Gate], webhook: EventWebhook) -> list[HTTPRouteHandler]:
@@ -90,23 +89,25 @@ def event_routes(inbox: Inbox, webhook: EventWebhook, random: Random) -> list[HT
 
     @post("/lab/events/sendgrid")
     async def send_events(request: AnyRequest) -> Response[bytes]:
-        order = _decode(await request.body(), EventOrder)
+        order = decode(await request.body(), EventOrder)
         url = url_for(order, webhook.url)
         events = events_for(order, inbox, random)
+        status, error = 0, None
         try:
-            status, error = await webhook.post(url, events), None
+            for portion in portions(events, order.posts):
+                status = await webhook.post(url, portion)
         except OSError as unreachable:
             status, error = 0, str(unreachable)
         return _json({"events": events, "status": status, "error": error})
 
     @put("/lab/events/sendgrid")
     async def set_webhook(request: AnyRequest) -> Response[bytes]:
-        setting = _decode(await request.body(), WebhookSetting)
+        setting = decode(await request.body(), WebhookSetting)
         if setting.webhook_url is not None and not is_local(setting.webhook_url):
             wrong = [("webhook_url", "An http URL of this machine is needed")]
             raise ProblemError(422, "invalid_body", "The body is not understood", wrong)
-        webhook.url = setting.webhook_url
-        return _json({"webhook_url": webhook.url})
+        webhook.url, webhook.duplicates, webhook.shuffle = setting.webhook_url, setting.duplicates, setting.shuffle
+        return _json(setting)
 
     @get("/lab/sendgrid-webhook-key", media_type=MediaType.TEXT)
     async def webhook_key() -> str:
@@ -160,17 +161,6 @@ def _fault(raw: bytes, gate: Gate) -> Fault:
             raise ProblemError(400, "malformed_json", error.message) from error
         wrong = [(error.path, error.message)]
         raise ProblemError(422, "invalid_fault", "The fault is not understood; nothing changed", wrong) from error
-
-
-def _decode(raw: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(raw, type=kind)
-    except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        wrong = [(path.strip("`").lstrip("."), message)]
-        raise ProblemError(422, "invalid_body", "The body is not understood", wrong) from error
-    except msgspec.DecodeError as error:
-        raise ProblemError(400, "malformed_json", str(error)) from error
 
 
 def _render(records: list[Received], total: int) -> bytes:

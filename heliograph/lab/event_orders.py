@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 from random import Random
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from heliograph.lab.events import DETAILS, Event, build_event, new_event_id
 from heliograph.lab.inbox import Inbox, Received
@@ -27,6 +28,7 @@ class EventOrder(Struct, forbid_unknown_fields=True):
     sequence     kinds of events about the mail (keys of events.DETAILS)
     duplicate    every event twice, with the same sg_event_id
     shuffle      in random order
+    posts        in so many posts, one after the other, instead of one; with shuffle their order is no story's either
     """
 
     url: str | None = None
@@ -36,12 +38,20 @@ class EventOrder(Struct, forbid_unknown_fields=True):
     sequence: tuple[str, ...] = ("processed", "delivered")
     duplicate: bool = False
     shuffle: bool = False
+    posts: Annotated[int, Meta(ge=1, le=100)] = 1
 
 
-class WebhookSetting(Struct, forbid_unknown_fields=True):
-    """Body of `PUT /lab/events/sendgrid`: where events go that follow every accepted mail; null = nowhere."""
+class WebhookSetting(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """Body of `PUT /lab/events/sendgrid`: what becomes of the events that follow every accepted mail.
+
+    webhook_url  where they go; null = nowhere
+    duplicates   this share of them comes again later, with the same sg_event_id
+    shuffle      in random order
+    """
 
     webhook_url: str | None
+    duplicates: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    shuffle: bool = False
 
 
 def url_for(order: EventOrder, default: str | None) -> str:
@@ -70,6 +80,12 @@ def events_for(order: EventOrder, inbox: Inbox, random: Random) -> list[Event]:
     if order.shuffle:
         random.shuffle(events)
     return events
+
+
+def portions(events: list[Event], posts: int) -> list[list[Event]]:
+    """In order, all about the same size; no empty ones."""
+    size = -(-len(events) // posts)
+    return [events[start : start + size] for start in range(0, len(events), size or 1)]
 
 
 def _subjects(order: EventOrder, inbox: Inbox) -> list[Received]:

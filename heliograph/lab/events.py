@@ -100,13 +100,21 @@ def build_event(kind: str, record: Received, now: float) -> Event:
         **DETAILS[kind],
     }
     if kind in WITH_SMTP_ID:
-        own["smtp-id"] = f"<{record.provider_id}@lab.localhost>"
+        own["smtp-id"] = _message_id(mail) or f"<{record.provider_id}@lab.localhost>"
     if kind == "async_bounce" or not isinstance(mail, SendGridMail):
         return own
     own["sg_message_id"] = f"{record.provider_id}.recvd-lab-{record.serial}-0"
     if mail.document.get("categories"):
         own["category"] = mail.document["categories"]
     return mail.custom_args() | own
+
+
+def _message_id(mail: object) -> str | None:
+    """The Message-ID that the request gave the mail; SendGrid makes one only for a mail without."""
+    if not isinstance(mail, SendGridMail):
+        return None
+    headers = mail.document.get("headers") or {}
+    return next((value for name, value in headers.items() if name.lower() == "message-id"), None)
 
 
 class Signer:

@@ -43,7 +43,7 @@ class Call:
 def _json(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return msgspec.UNSET
 
 
@@ -55,7 +55,10 @@ class Letter(Struct):
 
 
 class Reply(Struct):
-    """An answer. `lost` = the provider did what it says, but the connection ends before the answer leaves."""
+    """An answer. `lost` = the provider did what it says, but the connection ends before the answer leaves.
+
+    `parts` has what became of each letter, as (accepted, provider_id), where one call is taken in part.
+    """
 
     status: int
     body: bytes = b""
@@ -64,6 +67,7 @@ class Reply(Struct):
     accepted: bool = False
     provider_id: str = ""
     lost: bool = False
+    parts: list[tuple[bool, str]] = []
 
 
 class HttpProvider(Protocol):
@@ -103,14 +107,15 @@ async def exchange(
 
 def _record(inbox: Inbox, provider: HttpProvider, call: Call, letters: list[Letter], reply: Reply) -> None:
     size = len(call.body) // len(letters)
-    for letter in letters:
+    parts = reply.parts or [(reply.accepted, reply.provider_id)] * len(letters)
+    for letter, (accepted, provider_id) in zip(letters, parts, strict=True):
         inbox.add(
             provider.name,
             letter.to,
             letter.content,
-            accepted=reply.accepted,
+            accepted=accepted,
             status=0 if reply.lost else reply.status,
-            provider_id=reply.provider_id,
+            provider_id=provider_id,
             size=size,
         )
 

@@ -15,6 +15,9 @@ from msgspec import Meta, Struct
 Mode = Literal["ok", "down", "hang", "error", "throttle", "flaky"]
 VerdictKind = Literal["pass", "drop", "hang", "fail", "throttle"]
 
+_P99 = 2.326348
+"""What 99 % of a standard normal distribution lie below."""
+LONGEST_LATENCY_MS = 600_000.0
 ONCE = "once:"
 """Prefix of a behaviour that applies to the first call for its token only (`"once:unavailable"`)."""
 
@@ -28,6 +31,8 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
     status        HTTP status, for SMTP a reply code; 400-599
     rate_per_s    calls per second, with a burst of one second's worth (at least one call)
     latency_ms    waited before every answer, whatever the mode; SMTP: before the reply to the message's final dot
+    latency_p99_ms  makes the waits lognormal: half of them below latency_ms, 99 % below this, as real services have
+    per_connection  SMTP: so many mails a connection, then 421 and the connection ends
     fraction      0-1
     retry_after_s what 429 and 503 answers tell the caller to wait, instead of the true or usual value
     tokens        device token or e-mail address -> behaviour; see the provider's own file for its words
@@ -37,6 +42,8 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
     status: Annotated[int, Meta(ge=400, le=599)] | None = None
     rate_per_s: Annotated[float, Meta(gt=0, le=1_000_000)] | None = None
     latency_ms: Annotated[float, Meta(ge=0, le=600_000)] = 0
+    latency_p99_ms: Annotated[float, Meta(gt=0, le=600_000)] | None = None
+    per_connection: Annotated[int, Meta(ge=1)] | None = None
     fraction: Annotated[float, Meta(ge=0, le=1)] | None = None
     retry_after_s: Annotated[float, Meta(ge=0, le=86_400)] | None = None
     tokens: dict[str, str] = {}
@@ -96,6 +103,8 @@ def complete(fault: Fault, dialect: Dialect) -> Fault:
             raise InvalidFaultError(f"tokens.{token}", f"Unknown behaviour {behaviour!r}; known: {known}")
     if fault.mode == "throttle" and fault.rate_per_s is None:
         raise InvalidFaultError("rate_per_s", "Mode throttle needs rate_per_s")
+    if fault.latency_p99_ms is not None and not 0 < fault.latency_ms <= fault.latency_p99_ms:
+        raise InvalidFaultError("latency_p99_ms", "Needs a latency_ms, the median, that is no larger")
     status, fraction = fault.status, fault.fraction
     if fault.mode in ("error", "flaky") and status is None:
         status = dialect.default_status
@@ -110,6 +119,14 @@ def token_key(token: str) -> str:
     return token.lower() if "@" in token else token
 
 
+def latency_ms(fault: Fault, drawn: float) -> float:
+    """How long one answer waits. `drawn` from a standard normal distribution."""
+    if fault.latency_p99_ms is None:
+        return fault.latency_ms
+    spread = math.log(fault.latency_p99_ms / fault.latency_ms) / _P99
+    return min(fault.latency_ms * math.exp(spread * drawn), LONGEST_LATENCY_MS)
+
+
 class Bucket:
     """A token bucket: `rate` calls a second, at most one second's worth (never less than one call) in store."""
 
@@ -119,19 +136,19 @@ class Bucket:
         self._level = self.capacity
         self._at = now
 
-    def take(self, now: float) -> Verdict:
-        """Take one token at `now` (seconds, monotonic) and say how full the bucket is afterwards."""
+    def take(self, now: float, count: int = 1) -> Verdict:
+        """Take `count` tokens or none at `now` (seconds, monotonic) and say how full the bucket is afterwards."""
         self._level = min(self.capacity, self._level + (now - self._at) * self.rate)
         self._at = now
-        taken = self._level >= 1
+        taken = self._level >= count
         if taken:
-            self._level -= 1
+            self._level -= count
         return Verdict(
             kind="pass" if taken else "throttle",
             status=0 if taken else 429,
             limit=math.floor(self.capacity),
             remaining=math.floor(self._level),
-            wait_s=max(0.0, (1 - self._level) / self.rate),
+            wait_s=max(0.0, (count - self._level) / self.rate),
         )
 
 

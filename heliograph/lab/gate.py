@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from random import Random
 
-from heliograph.lab.faults import Dialect, Fault, FaultState, Verdict, complete
+from heliograph.lab.faults import Dialect, Fault, FaultState, Verdict, complete, latency_ms
 
 
 class Gate:
@@ -57,8 +57,9 @@ class Gate:
     async def linger(self) -> None:
         """Wait the fault's latency; ends early only when the lab stops."""
         if self.fault.latency_ms and not self._closing.is_set():
+            wait_ms = latency_ms(self.fault, self._random.gauss())
             try:
-                await asyncio.wait_for(self._closing.wait(), self.fault.latency_ms / 1000)
+                await asyncio.wait_for(self._closing.wait(), wait_ms / 1000)
             except TimeoutError:
                 return
 

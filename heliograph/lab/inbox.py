@@ -17,6 +17,8 @@ from msgspec import Struct
 
 from heliograph.lab.faults import token_key
 
+BACKGROUND = frozenset({"oauth2", "expo_receipts"})
+"""Endpoints that carry no messages."""
 DEFAULT_LIMIT = 200_000
 DEFAULT_MAX_BYTES = 512 * 1024 * 1024
 
@@ -116,6 +118,15 @@ class Inbox:
         self._by_recipient: dict[str, deque[Received]] = {}
         self.on_received: list[Callable[[Received], None]] = []
 
+    @property
+    def version(self) -> str:
+        """Another text whenever the journal is another one."""
+        return f"{self._serial}.{len(self._records)}"
+
+    def find(self, message_id: str) -> Received | None:
+        """By its public id."""
+        return next((record for record in reversed(self._records) if record.id == message_id), None)
+
     def __len__(self) -> int:
         return len(self._records)
 
@@ -151,7 +162,7 @@ class Inbox:
         after: int = 0,
         limit: int | None = None,
     ) -> list[Received]:
-        """Records oldest first. Calls of the OAuth token endpoint appear only when that provider is named.
+        """Records oldest first. Calls that carry no message (`BACKGROUND`) appear only when their provider is named.
 
         `after` is a serial: only younger records. `limit` keeps the first so many.
         """
@@ -160,7 +171,7 @@ class Inbox:
             record
             for record in source
             if record.serial > after
-            and (record.provider == provider if provider else record.provider != "oauth2")
+            and (record.provider == provider if provider else record.provider not in BACKGROUND)
             and (refused_too or record.accepted)
         )
         return list(islice(chosen, limit))

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class ProblemError(Exception):
@@ -25,6 +26,18 @@ class ProblemError(Exception):
         self.code = code
         self.detail = detail
         self.errors = errors or []
+
+
+def decode(raw: bytes, kind: type[T]) -> T:
+    """A control call's body. Raises ProblemError 400 or 422."""
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        wrong = [(path.strip("`").lstrip("."), message)]
+        raise ProblemError(422, "invalid_body", "The body is not understood", wrong) from error
+    except msgspec.DecodeError as error:
+        raise ProblemError(400, "malformed_json", str(error)) from error
 
 
 def on_problem(_: Request[Any, Any, Any], problem: ProblemError) -> Response[bytes]:

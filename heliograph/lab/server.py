@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from heliograph.lab.app import Parts, build_app
 from heliograph.lab.exchange import CUT_EXTENSION
+from heliograph.lab.expo import ExpoSettings
 from heliograph.lab.faults import Fault
 from heliograph.lab.inbox import DEFAULT_LIMIT, Inbox
 from heliograph.lab.smtp import Relay
@@ -77,6 +78,23 @@ class Lab:
     @property
     def token_uri(self) -> str:
         return f"{self.base_url}/oauth2/token"
+
+    @property
+    def expo_url(self) -> str:
+        return f"{self.base_url}/expo"
+
+    @property
+    def webpush_hosts(self) -> str:
+        """The `host:port` of its Web Push endpoints; two names, which are two origins to VAPID."""
+        return f"{HOST}:{self.port},localhost:{self.port}"
+
+    def webpush_subscription(self, server_key: str = "") -> dict[str, Any]:
+        """What `POST /lab/webpush/subscriptions` does."""
+        return self._parts.subscriptions.make(self.base_url, server_key)
+
+    def set_expo(self, settings: ExpoSettings) -> None:
+        """What `PUT /lab/expo` does."""
+        self._parts.expo.put(settings)
 
     @property
     def smtp_url(self) -> str:

@@ -54,6 +54,7 @@ REPLIES = {
     552: "552 5.3.4 Message too big",
     554: "554 5.6.0 Transaction failed",
 }
+TOO_MANY = "421 4.7.0 Too many messages on this connection"
 THROTTLED = "451 4.7.1 Too many messages, slow down"
 DIALECT = Dialect(451, frozenset(REFUSALS) | {"lost_answer"}, once=frozenset({"greylist"}))
 
@@ -160,6 +161,17 @@ class Relay:
         refused = fault.mode == "error" and fault.status in AUTH_CODES
         return reply_text(fault.status or 0) if refused else MISSING
 
+    async def handle_MAIL(
+        self, server: RelaySession, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        limit = self.gate.fault.per_connection
+        server.carried += 1
+        if limit is not None and server.carried > limit:
+            return TOO_MANY
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 2.1.0 OK"
+
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
@@ -218,6 +230,8 @@ class RelaySession(SMTP):
             loop=asyncio.get_running_loop(),
         )
         self._relay = relay
+        self.carried = 0
+        """Mails begun."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._relay.sessions.add(self)

@@ -11,6 +11,7 @@ import http.client
 import logging
 import time
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,8 +36,11 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 class EventWebhook:
     """One account's event webhook. Set `url` to have events follow every accepted mail; None switches that off."""
 
-    def __init__(self, gate: Gate, inbox: Inbox, signer: Signer) -> None:
+    def __init__(self, gate: Gate, inbox: Inbox, signer: Signer, random: Random) -> None:
         self.url: str | None = None
+        self.duplicates = 0.0
+        self.shuffle = False
+        self._random = random
         self.signer = signer
         self._gate = gate
         self._waiting: list[Event] = []
@@ -90,7 +94,10 @@ class EventWebhook:
         """Collect for a moment, then send everything in batches."""
         await asyncio.sleep(COLLECT_S)
         events, self._waiting = self._waiting, []
-        for batch in batches(events):
+        if self.shuffle:
+            self._random.shuffle(events)
+        again = [event for event in events if self._random.random() < self.duplicates]
+        for batch in (*batches(events), *batches(again)):
             self._start(self._deliver(url, batch))
 
     async def _deliver(self, url: str, batch: list[Event]) -> None:

@@ -39,6 +39,7 @@ def message_bytes(mail: Mail, sender: Address, message_id: str, now: Millis) -> 
     headers = {
         "From": mailbox_value("From", sender.display_name, sender.addr_spec),
         "To": mailbox_value("To", mail.to_name or "", mail.to),
+        **({"Reply-To": mail.reply_to} if mail.reply_to else {}),
         "Subject": text_value("Subject", mail.subject),
         "Date": format_datetime(datetime.fromtimestamp(now / 1000, UTC)),
         "Message-ID": message_id,

@@ -9,11 +9,13 @@ Sources: SendGrid's OpenAPI document (statuses, fields), its Errors and Rate lim
 from __future__ import annotations
 
 import re
+from email.headerregistry import Address
 from typing import Any, Final, Literal
 
 import msgspec
 
 from heliograph.core.headers import address_flaw, mail_flaw, parse_mailbox
+from heliograph.core.message_ids import message_id as message_id_of
 from heliograph.core.model import Mail, Millis
 from heliograph.core.outcomes import (
     Delivered,
@@ -25,6 +27,7 @@ from heliograph.core.outcomes import (
 )
 from heliograph.core.ports import Clock
 from heliograph.providers.http import Answer, Failed, Http
+from heliograph.providers.mailboxes import sender_of
 from heliograph.providers.waiting import retry_after_s, until_s, wall_clock
 
 Action = Literal["delivered", "rejected", "misconfigured", "throttled", "unavailable"]
@@ -88,7 +91,7 @@ class SendGrid:
         self._url = f"{base_url.rstrip('/')}/v3/mail/send"
         self._headers = {"Authorization": f"Bearer {api_key.strip()}", "Content-Type": "application/json"}
         mailbox = parse_mailbox(sender)
-        self._sender = _mailbox(mailbox.display_name, mailbox.addr_spec)
+        self._sender = mailbox
         self._http = http
         self._clock = clock
         self._encode = msgspec.json.Encoder().encode
@@ -99,33 +102,44 @@ class SendGrid:
         flaw = mail_flaw(mail)
         if flaw is not None:
             return Rejected(f"sendgrid: {flaw}")
-        answer = await self._http.post(self._url, self._headers, self._encode(request_of(mail, self._sender)))
+        sender = sender_of(mail, self._sender)
+        answer = await self._http.post(self._url, self._headers, self._encode(request_of(mail, sender)))
         if isinstance(answer, Failed):
             return Unavailable(f"sendgrid: {answer.cause}", unknown=answer.unknown)
-        return outcome_of(answer, self._clock())
+        return outcome_of(answer, self._clock(), own_sender=mail.sender is not None)
 
     async def close(self) -> None:
         await self._http.close()
 
 
-def request_of(mail: Mail, sender: dict[str, str]) -> dict[str, Any]:
-    """The request's body. `sender` as `{"email", "name"}`."""
+def request_of(mail: Mail, sender: Address) -> dict[str, Any]:
+    """The request's body. The Message-ID comes back as `smtp-id`, also in the events that have no custom_args."""
     request: dict[str, Any] = {
         "personalizations": [{"to": [_mailbox(mail.to_name, mail.to)], "custom_args": mail.args}],
-        "from": sender,
+        "from": _mailbox(sender.display_name, sender.addr_spec),
         "subject": mail.subject,
         "content": [
             {"type": "text/plain", "value": mail.text},
             {"type": "text/html", "value": mail.html},
         ],
     }
-    if mail.headers:
-        request["headers"] = mail.headers
+    if mail.reply_to:
+        request["reply_to"] = {"email": mail.reply_to}
+    message_id = message_id_of(mail.args, sender.domain)
+    headers = mail.headers | ({"Message-ID": message_id} if message_id else {})
+    if headers:
+        request["headers"] = headers
     return request
 
 
-def outcome_of(answer: Answer, now: Millis) -> ProviderOutcome:
-    """What an answer means, by `ACTIONS`. `now`: for the headers that name a time."""
+def outcome_of(answer: Answer, now: Millis, *, own_sender: bool = False) -> ProviderOutcome:
+    """What an answer means, by `ACTIONS`.
+
+    Args:
+        now: for the headers that name a time.
+        own_sender: the mail's tenant chose its From: an account that may not send as that refuses that tenant's mails,
+            and must not hold up everybody's.
+    """
     action = ACTIONS.get(answer.status) or BY_CLASS.get(answer.status // 100, "unavailable")
     if action == "delivered":
         return Delivered(answer.headers.get("X-Message-Id"))
@@ -135,6 +149,8 @@ def outcome_of(answer: Answer, now: Millis) -> ProviderOutcome:
         case "rejected":
             return Rejected(cause, bad_address=_RECIPIENT_FIELD.fullmatch(error.field or "") is not None)
         case "misconfigured":
+            if own_sender and answer.status == 403 and (error.field or "").partition(".")[0] == "from":
+                return Rejected(cause)
             return Misconfigured(cause)
         case "throttled":
             return Throttled(cause, _wait_s(answer, now))

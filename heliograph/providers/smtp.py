@@ -14,9 +14,11 @@ from email.utils import make_msgid
 from typing import Final, TypeVar
 
 from heliograph.core.headers import address_flaw, mail_flaw, parse_mailbox
+from heliograph.core.message_ids import message_id as message_id_of
 from heliograph.core.model import Mail
 from heliograph.core.outcomes import Delivered, Misconfigured, ProviderOutcome, Rejected, Unavailable
 from heliograph.core.ports import Clock
+from heliograph.providers.mailboxes import sender_of
 from heliograph.providers.mime import message_bytes
 from heliograph.providers.smtp_codes import outcome_of
 from heliograph.providers.smtp_session import (
@@ -35,6 +37,7 @@ from heliograph.providers.waiting import wall_clock
 TIMEOUT_S: Final = 20.0
 CONNECTIONS: Final = 10
 IDLE_CHECK_S: Final = 30.0
+MESSAGES: Final = 100
 _GOODBYE_S: Final = 1.0
 SILENT: Final = "no answer in time"
 T = TypeVar("T")
@@ -45,10 +48,11 @@ class Smtp:
 
     Args:
         url: see `parse_relay`.
-        sender: `Name <addr>` or `addr`; also the envelope's sender.
+        sender: `Name <addr>` or `addr`, unless the mail has its own; also the envelope's sender.
         timeout_s: for one mail, from waiting for a free connection to the answer to its final dot.
         connections: at most so many at a time; they are opened as needed and kept.
         idle_check_s: a connection unused for longer is asked with NOOP before it is used.
+        messages: so many mails a connection, then a new one: relays set limits of that kind and tell nobody.
 
     Raises:
         ValueError: URL or sender can't be used.
@@ -64,12 +68,14 @@ class Smtp:
         timeout_s: float = TIMEOUT_S,
         connections: int = CONNECTIONS,
         idle_check_s: float = IDLE_CHECK_S,
+        messages: int = MESSAGES,
         clock: Clock = wall_clock,
     ) -> None:
         self._relay = parse_relay(url)
         self._sender = parse_mailbox(sender)
         self._timeout_s = timeout_s
         self._idle_check_s = idle_check_s
+        self._messages = messages
         self._clock = clock
         self._turns = asyncio.Semaphore(connections)
         self._idle: list[Session] = []
@@ -83,20 +89,21 @@ class Smtp:
         flaw = mail_flaw(mail)
         if flaw is not None:
             return Rejected(f"smtp: {flaw}")
-        message_id = self._message_id(mail)
-        message = message_bytes(mail, self._sender, message_id, self._clock())
+        sender = sender_of(mail, self._sender)
+        message_id = message_id_of(mail.args, sender.domain) or make_msgid(domain=sender.domain)
+        message = message_bytes(mail, sender, message_id, self._clock())
         deadline = asyncio.get_running_loop().time() + self._timeout_s
         if not await self._turn(deadline):
             return Unavailable("smtp: no free connection in time")
         try:
-            result = await self._deliver(Parcel(self._sender.addr_spec, mail.to, message), deadline)
+            result = await self._deliver(Parcel(sender.addr_spec, mail.to, message), deadline)
         finally:
             self._turns.release()
         match result:
             case Reply() if result.accepted:
                 return Delivered(message_id)
             case Reply(phase, code, text):
-                return outcome_of(phase, code, text)
+                return outcome_of(phase, code, text, own_sender=mail.sender is not None)
             case Broken(cause, sent):
                 return Unavailable(f"smtp: {cause}", unknown=sent)
             case Distrusted(cause):
@@ -110,12 +117,6 @@ class Smtp:
         idle, self._idle = self._idle, []
         await asyncio.gather(*(_part(session) for session in idle))
         await asyncio.sleep(0)  # aborted transports close in the loop's next round
-
-    def _message_id(self, mail: Mail) -> str:
-        """The same for every attempt of a delivery, so that mailboxes that know how show a duplicate once."""
-        if "hg_id" not in mail.args:
-            return make_msgid(domain=self._sender.domain)
-        return f"<{mail.args['hg_id']}.{mail.args.get('hg_gen', '0')}@{self._sender.domain}>"
 
     async def _turn(self, deadline: float) -> bool:
         if not self._turns.locked():
@@ -162,8 +163,10 @@ class Smtp:
             session.abort()
             return Broken("closed")
         result = await session.send(parcel)
-        if session.alive:
+        if session.alive and session.carried < self._messages:
             self._idle.append(session)
+        elif session.alive:
+            await _part(session)
         return result
 
     async def _watched(self, session: Session, work: Awaitable[T]) -> T:

@@ -56,11 +56,12 @@ def enhanced_code(text: str) -> str:
     return found[1] if found else ""
 
 
-def outcome_of(phase: Phase, code: int, text: str) -> ProviderOutcome:
-    """What a refusal means."""
+def outcome_of(phase: Phase, code: int, text: str, *, own_sender: bool = False) -> ProviderOutcome:
+    """What a refusal means. `own_sender` = the mail's tenant chose its From: a relay that won't have it refuses that
+    tenant's mails, not us."""
     enhanced = enhanced_code(text)
     cause = f"smtp {code} {enhanced}".rstrip() if code > 0 else "smtp: not an SMTP reply"
-    match _action(phase, code, enhanced):
+    match _action(phase, code, enhanced, own_sender):
         case "bad_address":
             return Rejected(cause, bad_address=True)
         case "rejected":
@@ -85,10 +86,11 @@ def _alone(phase: Phase, code: int, enhanced: str) -> bool:
     return phase == "recipient" and code != 421 and subject != "3."
 
 
-def _action(phase: Phase, code: int, enhanced: str) -> Action:
+def _action(phase: Phase, code: int, enhanced: str, own_sender: bool) -> Action:
     action = LOGIN.get(code) or _by_enhanced(code, enhanced) or BASIC.get(code) or _by_class(code)
     if phase in ("connect", "login", "sender") and action in ("bad_address", "rejected") and enhanced != "5.3.4":
-        return "misconfigured"  # the relay won't talk to us, or not for this sender; no mail is to blame
+        # The relay won't talk to us, or not for this sender; no mail is to blame, unless it brought the sender along.
+        return "rejected" if phase == "sender" and own_sender else "misconfigured"
     return action
 
 

@@ -119,6 +119,8 @@ class Session:
             timeout=None,  # the caller's deadline is for the whole delivery
         )
         self.used_at = time.monotonic()
+        self.carried = 0
+        """Mails handed in, taken or not."""
 
     @property
     def alive(self) -> bool:
@@ -145,6 +147,7 @@ class Session:
 
     async def send(self, parcel: Parcel) -> Reply | Broken:
         """Hands one mail in. Ends with a session that can be used again, or one that is no longer `alive`."""
+        self.carried += 1
         try:
             reply = await self._transaction(parcel)
         except (SMTPException, OSError):

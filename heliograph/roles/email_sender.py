@@ -19,6 +19,7 @@ from heliograph.core.model import Key, Level, Millis
 from heliograph.core.outcomes import DONE, Outcome, ProviderOutcome, Rejected
 from heliograph.core.ports import Clock, MailProvider, Pulled, Store
 from heliograph.core.preferences import PREFERENCE
+from heliograph.core.suppressing import Suppression, stopped_by
 from heliograph.gate import Admission, admission_of
 from heliograph.guard import Guard
 from heliograph.muting import muted
@@ -43,14 +44,15 @@ class EmailSender:
     async def handle(self, batch: Sequence[Pulled]) -> Sequence[Outcome]:
         # load
         items = [pulled.item for pulled in batch if isinstance(pulled.item, OutboxItem)]
-        reasons, unwanted = await asyncio.gather(
+        listed, unwanted = await asyncio.gather(
             self._store.suppressed([Key(item.tenant, item.mail.to) for item in items]),
             muted(self._store, items, "email"),
         )
 
         # decide
         now = self._clock()
-        stops = [PREFERENCE if unwelcome else reason for unwelcome, reason in zip(unwanted, reasons, strict=True)]
+        found = [stopped_by(reasons, item.level) for item, reasons in zip(items, listed, strict=True)]
+        stops = [PREFERENCE if unwelcome else reason for unwelcome, reason in zip(unwanted, found, strict=True)]
         ended = [_ended(item, reason, now) for item, reason in zip(items, stops, strict=True)]
         going = [index for index, event in enumerate(ended) if event is None]
 
@@ -70,25 +72,25 @@ class EmailSender:
         return outcomes
 
     async def _send(self, item: OutboxItem, attempt: int, admission: Admission) -> tuple[str, ProviderOutcome]:
-        if item.level is Level.P0 and attempt - item.base > 1:
-            admission = await self._elsewhere(attempt - item.base - 1, admission)
+        if attempt - item.base > 1:
+            admission = await self._elsewhere(attempt - item.base - 1, item.level, admission)
         provider = self._providers[admission.guard.provider if admission.guard else next(iter(self._providers))]
         # The mail was rendered for its first attempt; the provider's webhooks must name this one.
         args = item.mail.args | {"hg_attempt": str(attempt)}
         mail = msgspec.structs.replace(item.mail, args=args)
         outcome = await admission.call(lambda: provider.send(mail))
         if isinstance(outcome, Rejected) and outcome.bad_address:
-            await self._store.suppress(Key(item.tenant, item.mail.to), "hard_bounce", self._clock())
+            await self._store.suppress([Suppression(item.tenant, item.mail.to, "hard_bounce", self._clock())])
         return provider.name, outcome
 
-    async def _elsewhere(self, turn: int, admission: Admission) -> Admission:
-        """What is urgent and failed for a reason of its own is not tried at the same provider again, if another one
-        takes it now: a lone P0 must not wait until enough mails have failed to open a breaker."""
+    async def _elsewhere(self, turn: int, level: Level, admission: Admission) -> Admission:
+        """What failed for a reason of its own is not tried at the same provider again, if another one takes it now: a
+        lone mail must not wait until enough others have failed to open a breaker."""
         first = turn % max(1, len(self._guards))
         for guard in [*self._guards[first:], *self._guards[:first]]:
             if guard is admission.guard:
                 return admission
-            if not guard.is_open and (await guard.admit(1, Level.P0)).count:
+            if not guard.is_open and (await guard.admit(1, level)).count:
                 return Admission(1, guard)
         return admission
 

@@ -1,7 +1,7 @@
 """E-mail worker: renders mails and puts them into the outbox, the rate-limit queue.
 
-Reads the e-mail lanes, suppressions and preferences; writes outbox lanes, and `suppressed`, `expired` and `rendered`
-events. Never talks to a provider and never waits for one.
+Reads the e-mail lanes, suppressions, preferences and the tenants' senders; writes outbox lanes, and `suppressed`,
+`expired` and `rendered` events. Never talks to a provider and never waits for one.
 """
 
 from __future__ import annotations
@@ -18,12 +18,22 @@ from heliograph.core.outcomes import DONE, Outcome
 from heliograph.core.ports import Clock, Pulled, Queue, Store
 from heliograph.core.preferences import PREFERENCE
 from heliograph.core.reconciling import SLACK_MS
+from heliograph.core.suppressing import stopped_by
 from heliograph.muting import muted
+from heliograph.senders import Senders
+from heliograph.unsubscribing import UnsubscribeLinks
 
 
 class EmailWorker:
-    def __init__(self, store: Store, queue: Queue, clock: Clock) -> None:
+    """Args:
+    senders: the tenants' own From and Reply-To.
+    links: what makes the unsubscribe link of a marketing mail.
+    """
+
+    def __init__(self, store: Store, queue: Queue, clock: Clock, senders: Senders, links: UnsubscribeLinks) -> None:
         self._store = store
+        self._senders = senders
+        self._links = links
         self._queue = queue
         self._clock = clock
 
@@ -31,16 +41,17 @@ class EmailWorker:
         # load
         items = [pulled.item for pulled in batch if isinstance(pulled.item, EmailItem)]
         notifications = await whole(self._store, items)
-        reasons, unwanted = await asyncio.gather(
+        listed, unwanted, senders = await asyncio.gather(
             self._store.suppressed([Key(item.key.tenant, item.address) for item in items]),
             muted(self._store, [item.notification for item in items], "email"),
+            self._senders.of(item.key.tenant for item in items),
         )
 
         # decide
         now = self._clock()
         events: list[Event] = []
         mails: list[OutboxItem] = []
-        for item, reason, unwelcome in zip(items, reasons, unwanted, strict=True):
+        for item, reasons, unwelcome in zip(items, listed, unwanted, strict=True):
             notification = notifications[item.key]
             if notification is None:
                 continue
@@ -48,10 +59,13 @@ class EmailWorker:
                 events.append(_ended(item, "expired", now, "its time to live was over"))
             elif unwelcome:
                 events.append(_ended(item, "suppressed", now, PREFERENCE))
-            elif reason:
+            elif reason := stopped_by(reasons, item.level):
                 events.append(_ended(item, "suppressed", now, reason))
             else:
-                mail = render_mail(notification, item.address, item.name, item.attempt, item.gen)
+                mail = render_mail(
+                    notification, item.address, item.name, item.attempt, item.gen,
+                    sender=senders[item.key.tenant], unsubscribe=self._way_out(item),
+                )  # fmt: skip
                 mails.append(
                     OutboxItem(
                         tenant=item.key.tenant, id=item.key.id, at_level=int(item.level), mail=mail,
@@ -67,6 +81,12 @@ class EmailWorker:
             await self._queue.publish(OUTBOX, mails)
             await self._tell_moved(mails, notifications)
         return [DONE] * len(batch)
+
+    def _way_out(self, item: EmailItem) -> str | None:
+        """Mailbox providers want one in every marketing mail, and none in what a person asked for."""
+        if item.notification.type != "marketing":
+            return None
+        return self._links.link(item.key.tenant, item.address, item.key.id)
 
     async def _tell_moved(self, mails: Sequence[OutboxItem], notifications: Mapping[Key, Notification | None]) -> None:
         """Records those whose notification is too old for the reconciler to know them in the outbox by its age."""

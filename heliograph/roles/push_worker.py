@@ -1,13 +1,15 @@
 """Push worker: one push to one device, through the provider of the device's kind.
 
-Reads the push lanes and preferences; writes attempts and their outcomes to the store, and forgets devices that are
-gone. Retries travel through the push retry lane. Never decides who gets a push.
+Reads the push lanes and preferences; writes attempts and their outcomes to the store, keeps the tickets of those whose
+receipt comes later (push_receipts.py asks for it), and forgets devices that are gone. Retries travel through the push
+retry lane. Never decides who gets a push.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from heliograph import telemetry
 from heliograph.attempts import Attempts
@@ -15,26 +17,33 @@ from heliograph.bodies import whole
 from heliograph.core.lanes import PushItem
 from heliograph.core.lifecycle import Event
 from heliograph.core.model import Level, Millis, Notification, PushMessage
-from heliograph.core.outcomes import DONE, Outcome, ProviderOutcome, Rejected, Unregistered
-from heliograph.core.ports import Clock, Pulled, PushProvider, Store
+from heliograph.core.outcomes import DONE, Delivered, Outcome, ProviderOutcome, Rejected, Unregistered
+from heliograph.core.ports import Clock, Pulled, PushProvider, Store, Ticket
 from heliograph.core.preferences import PREFERENCE
 from heliograph.core.wire import encode
 from heliograph.gate import Admission, admission_of
 from heliograph.muting import muted
 
 log = telemetry.logger("push-worker")
+RECEIPT_AFTER_S: Final = 900.0
+"""Expo advises to ask after a quarter of an hour."""
 
 
 class PushWorker:
     """Args:
     providers: per device kind.
+    receipt_after_s: when a provider that gives receipts is asked for one.
     """
 
-    def __init__(self, store: Store, attempts: Attempts, providers: Mapping[str, PushProvider], clock: Clock) -> None:
+    def __init__(
+        self, store: Store, attempts: Attempts, providers: Mapping[str, PushProvider], clock: Clock,
+        receipt_after_s: float = RECEIPT_AFTER_S,
+    ) -> None:  # fmt: skip
         self._store = store
         self._attempts = attempts
         self._providers = providers
         self._clock = clock
+        self._receipt_after_ms = round(receipt_after_s * 1000)
 
     async def handle(self, batch: Sequence[Pulled]) -> Sequence[Outcome]:
         # load
@@ -55,16 +64,24 @@ class PushWorker:
             await self._store.record(stopped)
         gone: list[PushItem] = []
         admission = admission_of(batch)
+        tickets: list[Ticket] = []
 
-        async def call(item: PushItem, _: int) -> tuple[str, ProviderOutcome]:
+        async def call(item: PushItem, number: int) -> tuple[str, ProviderOutcome]:
             notification = notifications[item.key]
             assert notification is not None
             provider, outcome = await self._send(item, notification, admission)
             if isinstance(outcome, Unregistered):
                 gone.append(item)
+            if isinstance(outcome, Delivered) and outcome.receipt and outcome.provider_id:
+                tickets.append(self._ticket(item, number, provider, outcome.provider_id))
             return provider, outcome
 
-        made = await self._attempts.make([(items[index], batch[index].orphaned) for index in going], call, admission)
+        made = await self._attempts.make(
+            [(items[index], batch[index].orphaned) for index in going],
+            call,
+            admission,
+            lambda: self._store.add_tickets(tickets),
+        )
         await self._forget(gone)
         outcomes: list[Outcome] = [DONE] * len(batch)
         for index, outcome in zip(going, made, strict=True):
@@ -79,6 +96,14 @@ class PushWorker:
             return "", Rejected(f"no provider is configured for {item.kind}")
         message = push_message(item, notification, self._clock())
         return provider.name, await admission.call(lambda: provider.send(message))
+
+    def _ticket(self, item: PushItem, attempt: int, provider: str, ticket_id: str) -> Ticket:
+        now = self._clock()
+        return Ticket(
+            provider=provider, id=ticket_id, tenant=item.key.tenant, user=item.notification.user,
+            notification_id=item.key.id, device_id=item.device_id, attempt=attempt, gen=item.gen, at=now,
+            due_at=now + self._receipt_after_ms,
+        )  # fmt: skip
 
     async def _forget(self, gone: Sequence[PushItem]) -> None:
         if gone:
@@ -104,6 +129,8 @@ def push_message(item: PushItem, notification: Notification, now: Millis) -> Pus
         action_url=notification.action_url,
         image_url=notification.image_url,
         badge=notification.badge,
+        id=notification.id,
+        type=notification.type,
         registered_at=item.registered_at,
     )
 

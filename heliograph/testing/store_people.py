@@ -12,11 +12,13 @@ from msgspec.structs import replace
 from heliograph.core.errors import StoreUnavailable
 from heliograph.core.model import Device, Key, Millis, Preferences, Recipient, User
 from heliograph.core.ports import ApiKey, DeadGroup, DeadLetter
+from heliograph.core.suppressing import REASONS, Reason, Suppression, SuppressionQuery, folded, folded_key, in_order
 from heliograph.testing.store_rows import Kept
+from heliograph.testing.store_tickets import MemoryTickets
 
 
-class MemoryPeople:
-    """Implements `core.ports.UserStore`, `AccessStore` and `DeadLetterStore`."""
+class MemoryPeople(MemoryTickets):
+    """Implements `core.ports.UserStore`, `SuppressionStore`, `AccessStore`, `DeadLetterStore` and `TicketStore`."""
 
     def __init__(self) -> None:
         self._everything = Kept()
@@ -57,6 +59,7 @@ class MemoryPeople:
         known = bool(theirs) or key in kept.users or bool(await self.devices(key))
         kept.users.pop(key, None)
         kept.preferences.pop(key, None)
+        kept.tickets = {k: ticket for k, ticket in kept.tickets.items() if ticket.user_key != key}
         kept.devices = [device for device in kept.devices if Key(device.tenant, device.user) != key]
         kept.subscriptions = {(of, who) for of, who in kept.subscriptions if Key(of.tenant, who) != key}
         kept.sent = {k: sent for k, sent in kept.sent.items() if k not in theirs}
@@ -82,11 +85,37 @@ class MemoryPeople:
         self._kept.devices = [d for d in before if (Key(d.tenant, d.user), d.id) != (user, device_id)]
         return len(self._kept.devices) < len(before)
 
-    async def suppressed(self, addresses: Sequence[Key]) -> Sequence[str | None]:
-        return [self._kept.suppressed.get(_folded(address)) for address in addresses]
+    # --- suppressions -------------------------------------------------------------------------------------------------
 
-    async def suppress(self, address: Key, reason: str, now: Millis) -> None:  # noqa: ARG002
-        self._kept.suppressed.setdefault(_folded(address), reason)
+    async def suppressed(self, addresses: Sequence[Key]) -> Sequence[tuple[Reason, ...]]:
+        kept = self._kept.suppressed
+        return [in_order([r for r in REASONS if (folded_key(address), r) in kept]) for address in addresses]
+
+    async def suppress(self, suppressions: Sequence[Suppression]) -> None:
+        for one in suppressions:
+            key = Key(one.tenant, folded(one.address))
+            self._kept.suppressed.setdefault((key, one.reason), replace(one, address=key.id))
+
+    async def unsuppress(self, address: Key, reason: Reason | None = None) -> bool:
+        gone = [self._kept.suppressed.pop((folded_key(address), one), None) for one in REASONS if reason in (None, one)]
+        return any(gone)
+
+    async def suppressions(self, query: SuppressionQuery) -> Sequence[Suppression]:
+        found = [
+            one
+            for one in self._kept.suppressed.values()
+            if one.tenant == query.tenant
+            and query.reason in (None, one.reason)
+            and (one.address > query.after[0] if query.reason else (one.address, one.reason) > query.after)
+        ]
+        return sorted(found)[: query.limit]
+
+    async def tenants_of(self, addresses: Sequence[str]) -> Sequence[tuple[str, ...]]:
+        users = [user for user in self._kept.users.values() if user.email]
+        return [
+            tuple(sorted({user.tenant for user in users if folded(user.email or "") == folded(address)}))
+            for address in addresses
+        ]
 
     # --- access -------------------------------------------------------------------------------------------------------
 
@@ -101,6 +130,12 @@ class MemoryPeople:
 
     async def replace(self, name: str, value: str) -> None:
         self._kept.settings[name] = value
+
+    async def settings(self, names: Sequence[str]) -> Sequence[str | None]:
+        return [self._kept.settings.get(name) for name in names]
+
+    async def forget(self, name: str) -> bool:
+        return self._kept.settings.pop(name, None) is not None
 
     async def lease(self, name: str, holder: str, now: Millis, until: Millis) -> bool:
         other, their_until = self._kept.leases.get(name, (holder, now))
@@ -143,7 +178,3 @@ class MemoryPeople:
 
     async def dead_count(self) -> int:
         return len(self._kept.letters)
-
-
-def _folded(address: Key) -> Key:
-    return Key(address.tenant, address.id.casefold())

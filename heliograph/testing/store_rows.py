@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from heliograph.core.lifecycle import Event, History
 from heliograph.core.model import Batch, Device, Engagement, InboxState, Key, Millis, Notification, Preferences, User
-from heliograph.core.ports import Accepted, ApiKey, DeadLetter, DueBatch, Reached, Submission
+from heliograph.core.ports import Accepted, ApiKey, DeadLetter, DueBatch, Reached, Submission, Ticket
+from heliograph.core.suppressing import Reason, Suppression
 
 
 @dataclass
@@ -76,11 +77,12 @@ class Kept:
     users: dict[Key, User] = field(default_factory=dict)
     preferences: dict[Key, Preferences] = field(default_factory=dict)
     devices: list[Device] = field(default_factory=list)
-    suppressed: dict[Key, str] = field(default_factory=dict)
+    suppressed: dict[tuple[Key, Reason], Suppression] = field(default_factory=dict)
     keys: dict[str, ApiKey] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
     leases: dict[str, tuple[str, Millis]] = field(default_factory=dict)
     letters: dict[Key, DeadLetter] = field(default_factory=dict)
+    tickets: dict[tuple[str, str], Ticket] = field(default_factory=dict)
 
 
 def merged(old: User | None, given: User) -> User:

@@ -182,8 +182,8 @@ async def test_an_accounts_trouble_costs_no_message_its_life(world: World) -> No
 async def test_trouble_while_the_breaker_is_open_is_the_providers(world: World) -> None:
     """The last attempt fails together with everybody else's: it is excused, and stays on its way."""
     guard = Guard("smtp", MemoryCells(), world.clock, RULES)
-    admission = Admission(5, guard)
-    names = [f"ntf_{number}" for number in range(1, 6)]
+    admission = Admission(10, guard)
+    names = [f"ntf_{number}" for number in range(1, 11)]
     await world.accept(*names[1:])
     world.answers |= dict.fromkeys(names, Unavailable("503"))
 
@@ -195,7 +195,7 @@ async def test_trouble_while_the_breaker_is_open_is_the_providers(world: World) 
 
     outcomes = await world.attempts.make([(item(name, attempt=3), False) for name in names], call, admission)
     assert guard.is_open
-    assert [type(outcome) for outcome in outcomes] == [RetryAt] * 5
+    assert [type(outcome) for outcome in outcomes] == [RetryAt] * 10
 
 
 async def test_what_the_guard_holds_back_begins_no_attempt(world: World) -> None:

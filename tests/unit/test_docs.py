@@ -19,7 +19,19 @@ from heliograph.core.errors import ERRORS
 from heliograph.core.lanes import LANES
 from heliograph.core.lifecycle import EventKind, Status
 from heliograph.roles import webhooks
-from heliograph.roles.api import bulk, inbox, notifications, operations, preferences, sending, topics, users
+from heliograph.roles.api import (
+    bulk,
+    email_settings,
+    inbox,
+    notifications,
+    operations,
+    preferences,
+    sending,
+    suppressions,
+    topics,
+    users,
+    webpush,
+)
 from heliograph.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -133,9 +145,12 @@ def routes() -> Iterator[HTTPRouteHandler]:
         *notifications.routes(nothing, callers, nothing),
         *users.routes(nothing, nothing, callers, nothing),
         *preferences.routes(nothing, callers, nothing),
+        *webpush.routes(nothing, callers),
         *inbox.routes(nothing, nothing, callers, nothing),
         *operations.routes(nothing, nothing, callers, nothing),
-        *webhooks.routes(nothing, nothing, "", 1.0),
+        *suppressions.routes(nothing, callers, nothing),
+        *email_settings.routes(nothing, callers),
+        *webhooks.routes(nothing, nothing, "", 1.0, {}, nothing),
     ):
         assert isinstance(handler, HTTPRouteHandler)
         yield handler

@@ -80,8 +80,8 @@ async def test_what_concerns_one_recipient_pauses_nobody(world: World) -> None:
 
 
 async def test_a_breaker_opens_and_heals_for_everybody(world: World) -> None:
-    """Five failures here, and nobody there calls either; one probe is let through, and its answer heals all."""
-    for _ in range(5):
+    """Ten failures here, and nobody there calls either; one probe is let through, and its answer heals all."""
+    for _ in range(10):
         await world.call(world.one, Unavailable("sendgrid 503"))
     assert await world.granted(world.other) == 0
     assert await world.other.look() == await world.one.look() == "open: sendgrid 503"

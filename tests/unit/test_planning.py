@@ -12,6 +12,7 @@ from heliograph.core.lanes import EMAIL, INAPP, PUSH, EmailItem, InAppItem, Lane
 from heliograph.core.model import HEAVY_CONTENT, Key, Notification, Recipient
 from heliograph.core.ports import PresenceLease
 from heliograph.core.routing import Facts, Means, Presence, route
+from heliograph.core.suppressing import Reason, Suppression
 from heliograph.planning import OFFLINE, Handover, Planner
 from heliograph.testing.queue import MemoryQueue
 from heliograph.testing.realtime import MemoryPresence
@@ -33,7 +34,7 @@ class Counting(MemoryStore):
         self.reads.append(f"recipients {len(keys)}")
         return await super().recipients(keys)
 
-    async def suppressed(self, addresses: Sequence[Key]) -> Sequence[str | None]:
+    async def suppressed(self, addresses: Sequence[Key]) -> Sequence[tuple[Reason, ...]]:
         self.reads.append(f"suppressed {len(addresses)}")
         return await super().suppressed(addresses)
 
@@ -62,7 +63,7 @@ async def world() -> tuple[Counting, MemoryPresence, Planner]:
 async def test_facts_are_read_in_bulk_and_stand_in_order() -> None:
     """A user who gets three notifications is read once; each notification has its own user's facts."""
     store, _, planner = await world()
-    await store.suppress(Key(TENANT, "bert@acme.example"), "complaint", T0)
+    await store.suppress([Suppression(TENANT, "bert@acme.example", "complaint", T0)])
     wanted = [notification(user=name) for name in ("anna", "bert", "anna", "nobody", "anna")]
     facts = await planner.facts(wanted)
     assert [known.recipient.user.id if known.recipient.user else None for known in facts] == [

@@ -16,7 +16,8 @@ from heliograph.settings import Settings, load
 CONTRACT = {
     "store_url", "nats_url", "redis_url", "bootstrap_key", "user_token_secret", "email_providers", "email_rate",
     "email_from", "sendgrid_url", "sendgrid_api_key", "sendgrid_webhook_key", "smtp_url", "fcm_url",
-    "fcm_service_account", "retry_base_s", "retry_max_attempts", "unseen_after_s", "presence_ttl_s",
+    "fcm_service_account", "vapid_private_key", "vapid_subject", "expo_url",
+    "retry_base_s", "retry_max_attempts", "unseen_after_s", "presence_ttl_s",
 }  # fmt: skip
 """The names that CONTRACT section 0 fixes, as far as they exist."""
 
@@ -78,6 +79,7 @@ def test_secrets_are_masked_wherever_settings_are_shown() -> None:
     secret = "s3cr3t-of-mine"
     names = {
         "store_url", "nats_url", "redis_url", "bootstrap_key", "user_token_secret", "sendgrid_api_key", "smtp_url",
+        "webhook_secrets",
     }  # fmt: skip
     given: dict[str, Any] = dict.fromkeys(names, f"x://u:{secret}@h")
     settings = load(**given)

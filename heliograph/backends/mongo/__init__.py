@@ -14,12 +14,14 @@ from heliograph.backends.mongo.inbox import Inbox
 from heliograph.backends.mongo.people import People
 from heliograph.backends.mongo.progress import Progress
 from heliograph.backends.mongo.sending import Sending
+from heliograph.backends.mongo.suppressions import Suppressions
+from heliograph.backends.mongo.tickets import Tickets
 from heliograph.backends.mongo.topics import Topics
 
 __all__ = ["MongoStore"]
 
 
-class MongoStore(Sending, Progress, Inbox, People, Access, DeadLetters, Topics):
+class MongoStore(Sending, Progress, Inbox, People, Suppressions, Access, DeadLetters, Topics, Tickets):
     """Implements `core.ports.Store`.
 
     Args:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pymongo.errors import DuplicateKeyError
 
 from heliograph.backends.mongo.connection import Connected, reaching
@@ -32,6 +34,16 @@ class Access(Connected):
     @reaching
     async def replace(self, name: str, value: str) -> None:
         await self._database.settings.update_one({"_id": name}, {"$set": {"value": value}}, upsert=True)
+
+    @reaching
+    async def settings(self, names: Sequence[str]) -> Sequence[str | None]:
+        found = self._database.settings.find({"_id": {"$in": list(names)}})
+        values = {document["_id"]: str(document["value"]) async for document in found}
+        return [values.get(name) for name in names]
+
+    @reaching
+    async def forget(self, name: str) -> bool:
+        return (await self._database.settings.delete_one({"_id": name})).deleted_count > 0
 
     @reaching
     async def lease(self, name: str, holder: str, now: Millis, until: Millis) -> bool:

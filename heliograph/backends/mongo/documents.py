@@ -15,6 +15,7 @@ from heliograph.backends.mongo.connection import Document
 from heliograph.core.lifecycle import Event, History
 from heliograph.core.model import Batch, InboxItem, InboxState, Key, Level, Millis, Notification, Preferences, User
 from heliograph.core.ports import DueBatch, Submission
+from heliograph.core.suppressing import folded
 
 NEVER: Final = 2**62
 """The time of a mark that isn't set: with it `$min` keeps a mark's first time, and an index can tell marks apart."""
@@ -132,6 +133,8 @@ def user_fields(user: User) -> Document:
     given = {name: getattr(user, name) for name in USER_FIELDS if getattr(user, name) is not None}
     if "data" in given:
         given["data"] = text(given["data"])
+    if user.email is not None:
+        given["address"] = folded(user.email)  # what `tenants_of` looks for
     return {"tenant": user.tenant, "id": user.id, **given}
 
 

@@ -33,14 +33,20 @@ INDEXES: Final[dict[str, tuple[IndexModel, ...]]] = {
         _index("user", "tenant", "user", "topic"),
     ),
     "devices": (_index("user", "tenant", "user", "id"),),
+    "users": (_index("address", "address", "tenant", where={"address": {"$exists": True}}),),
+    "suppressions": (
+        _index("address", "tenant", "address", "reason"),
+        _index("reason", "tenant", "reason", "address"),
+    ),
     "dead_letters": (
         _index("notification", "tenant", "notification_id"),
         _index("cause", "tenant", "cause", "at", "channel"),
         _index("replay", "tenant", "cause", "level", "at", "id"),
         _index("order", "tenant", "level", "at", "id"),
     ),
+    "tickets": (_index("due", "provider", "due_at"), _index("user", "tenant", "user")),
 }
-"""By collection. `users`, `suppressions`, `keys`, `settings`, `leases` and `health` are read by `_id` alone."""
+"""By collection. `users` (but for `tenants_of`), `keys`, `settings`, `leases` and `health` are read by `_id` alone."""
 
 
 async def create(database: Database) -> None:

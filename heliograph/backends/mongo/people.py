@@ -1,4 +1,4 @@
-"""MongoDB store: users, their devices and the suppression list; also the erasure of a person from every collection."""
+"""MongoDB store: users and their devices; also the erasure of a person from every collection."""
 
 from __future__ import annotations
 
@@ -65,6 +65,7 @@ class People(Connected):
             await letters.delete_many({"tenant": key.tenant, "notification_id": portion})
         deleted = [
             await sends.delete_many(theirs),
+            await self._database.tickets.delete_many(theirs),
             await self._database.devices.delete_many(theirs),
             await self._database.subscriptions.delete_many(theirs),
             await self._database.users.delete_one({"_id": id_of(key)}),
@@ -101,18 +102,6 @@ class People(Connected):
             await self._database.devices.bulk_write(gone, ordered=False)
         return found
 
-    @reaching
-    async def suppressed(self, addresses: Sequence[Key]) -> Sequence[str | None]:
-        folded = [_folded(address) for address in addresses]
-        found = self._database.suppressions.find({"_id": ids_of(folded)})
-        reasons = {document["_id"]: str(document["reason"]) async for document in found}
-        return [reasons.get(id_of(address)) for address in folded]
-
-    @reaching
-    async def suppress(self, address: Key, reason: str, now: Millis) -> None:
-        first = {"$setOnInsert": {"reason": reason, "at": now}}
-        await self._database.suppressions.update_one({"_id": id_of(_folded(address))}, first, upsert=True)
-
 
 def _of_users(keys: Sequence[Key]) -> Document:
     """Of these users, and perhaps of some more when several tenants are asked about at once."""
@@ -134,7 +123,3 @@ def _device_of(document: Document) -> Device:
         value=document["value"],
         created_at=int(document["created_at"]),
     )
-
-
-def _folded(address: Key) -> Key:
-    return Key(address.tenant, address.id.casefold())

@@ -15,12 +15,14 @@ from heliograph.backends.sqlite.inbox import Inbox
 from heliograph.backends.sqlite.people import People
 from heliograph.backends.sqlite.progress import Progress
 from heliograph.backends.sqlite.sending import Sending
+from heliograph.backends.sqlite.suppressions import Suppressions
+from heliograph.backends.sqlite.tickets import Tickets
 from heliograph.backends.sqlite.topics import Topics
 
 __all__ = ["SqliteStore"]
 
 
-class SqliteStore(Sending, Progress, Inbox, People, Access, DeadLetters, Topics):
+class SqliteStore(Sending, Progress, Inbox, People, Suppressions, Access, DeadLetters, Topics, Tickets):
     """Implements `core.ports.Store`.
 
     Args:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import apsw
+import msgspec
 
 from heliograph.backends.sqlite.connection import DatabaseFile
+from heliograph.backends.sqlite.statements import json_text, listed
 from heliograph.core.model import Millis
 from heliograph.core.ports import ApiKey
 
@@ -14,6 +17,10 @@ ADD_KEY: Final = "INSERT OR REPLACE INTO keys (digest, tenant, prefix, created_a
 KEY: Final = "SELECT digest, tenant, prefix, created_at FROM keys WHERE digest = ?"
 KEEP: Final = "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING"
 KEPT: Final = "SELECT value FROM settings WHERE name = ?"
+KEPT_ALL: Final = f"""
+    SELECT {listed("json_quote(s.value)")} FROM json_each(?) AS k LEFT JOIN settings AS s ON s.name = k.value
+"""
+FORGET: Final = "DELETE FROM settings WHERE name = ?"
 REPLACE: Final = "INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)"
 LEASE: Final = """
     INSERT INTO leases (name, holder, until) VALUES (:name, :holder, :until)
@@ -21,6 +28,8 @@ LEASE: Final = """
     WHERE holder = excluded.holder OR until <= :now
 """
 PING: Final = "ping"
+
+_values: Final = msgspec.json.Decoder(list[str | None])
 
 
 class Access:
@@ -45,6 +54,12 @@ class Access:
 
     async def replace(self, name: str, value: str) -> None:
         await self._file.execute(REPLACE, (name, value))
+
+    async def settings(self, names: Sequence[str]) -> Sequence[str | None]:
+        return await self._file.fetch(KEPT_ALL, (json_text(names),), _values)
+
+    async def forget(self, name: str) -> bool:
+        return await self._file.execute(FORGET, (name,)) > 0
 
     async def lease(self, name: str, holder: str, now: Millis, until: Millis) -> bool:
         bindings = {"name": name, "holder": holder, "now": now, "until": until}

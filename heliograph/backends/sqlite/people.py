@@ -1,4 +1,4 @@
-"""SQLite store: users, their devices and the suppression list; also the erasure of a person from every table."""
+"""SQLite store: users and their devices; also the erasure of a person from every table."""
 
 from __future__ import annotations
 
@@ -47,11 +47,6 @@ ADD_DEVICE: Final = """
     RETURNING id
 """
 REMOVE_DEVICE: Final = "DELETE FROM devices WHERE tenant = ? AND user = ? AND id = ?"
-SUPPRESSED: Final = f"""
-    SELECT {listed("json_quote(s.reason)")} FROM json_each(?) AS k
-    LEFT JOIN suppressions AS s ON s.tenant = k.value ->> 0 AND s.address = k.value ->> 1
-"""
-SUPPRESS: Final = "INSERT INTO suppressions (tenant, address, reason, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
 THEIR_NOTIFICATIONS: Final = "FROM notifications WHERE tenant = ? AND user = ?"
 ERASURE: Final = (
@@ -59,6 +54,7 @@ ERASURE: Final = (
     f"DELETE FROM idempotency WHERE tenant = ? AND key IN (SELECT idempotency_key {THEIR_NOTIFICATIONS})",
     f"DELETE FROM events WHERE notification IN (SELECT seq {THEIR_NOTIFICATIONS})",
     f"DELETE {THEIR_NOTIFICATIONS}",
+    "DELETE FROM tickets WHERE tenant = ? AND user = ?",
     "DELETE FROM devices WHERE tenant = ? AND user = ?",
     "DELETE FROM subscriptions WHERE tenant = ? AND user = ?",
     "DELETE FROM users WHERE tenant = ? AND id = ?",
@@ -67,7 +63,6 @@ ERASURE: Final = (
 
 _recipients: Final = msgspec.json.Decoder(list[Recipient])
 _preferences: Final = msgspec.json.Decoder(list[Preferences])
-_reasons: Final = msgspec.json.Decoder(list[str | None])
 
 
 class People:
@@ -109,21 +104,10 @@ class People:
         rows = [(user.tenant, user.id, device_id) for user, device_id in user_devices]
         return await self._file.write(lambda connection: [changed(connection, REMOVE_DEVICE, row) > 0 for row in rows])
 
-    async def suppressed(self, addresses: Sequence[Key]) -> Sequence[str | None]:
-        keys = keys_text(_folded(address) for address in addresses)
-        return await self._file.fetch(SUPPRESSED, (keys,), _reasons)
-
-    async def suppress(self, address: Key, reason: str, now: Millis) -> None:
-        await self._file.execute(SUPPRESS, (*msgspec.structs.astuple(_folded(address)), reason, now))
-
 
 def user_row(user: User) -> Row:
     data = None if user.data is None else json_text(user.data)
     return user.tenant, user.id, user.email, user.name, user.locale, user.timezone, data, user.updated_at
-
-
-def _folded(address: Key) -> Key:
-    return Key(address.tenant, address.id.casefold())
 
 
 def _erase(connection: apsw.Connection, key: Key) -> bool:

@@ -10,7 +10,7 @@ from typing import Final
 
 import apsw
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS notifications (
@@ -91,7 +91,7 @@ CREATE TABLE IF NOT EXISTS suppressions (
     address TEXT NOT NULL,
     reason TEXT NOT NULL,
     at INTEGER NOT NULL,
-    PRIMARY KEY (tenant, address)
+    PRIMARY KEY (tenant, address, reason)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS dead_letters (
     tenant TEXT NOT NULL,
@@ -103,6 +103,15 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     at INTEGER NOT NULL,
     content TEXT NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS tickets (
+    provider TEXT NOT NULL,
+    id TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    user TEXT NOT NULL,
+    due_at INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    PRIMARY KEY (provider, id)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS keys (
     digest TEXT PRIMARY KEY, tenant TEXT NOT NULL, prefix TEXT NOT NULL, created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
@@ -125,11 +134,15 @@ CREATE INDEX IF NOT EXISTS batches_due ON batches (level, created_at, id) WHERE 
 CREATE UNIQUE INDEX IF NOT EXISTS devices_key ON devices (tenant, user, id);
 CREATE UNIQUE INDEX IF NOT EXISTS devices_value ON devices (tenant, kind, value);
 CREATE INDEX IF NOT EXISTS subscriptions_user ON subscriptions (tenant, user, topic);
+CREATE INDEX IF NOT EXISTS users_address ON users (lower(email), tenant) WHERE email IS NOT NULL;
+CREATE INDEX IF NOT EXISTS suppressions_reason ON suppressions (tenant, reason, address);
 CREATE UNIQUE INDEX IF NOT EXISTS dead_letters_key ON dead_letters (tenant, id);
 CREATE INDEX IF NOT EXISTS dead_letters_notification ON dead_letters (tenant, notification_id);
 CREATE INDEX IF NOT EXISTS dead_letters_cause ON dead_letters (tenant, cause, at, channel);
 CREATE INDEX IF NOT EXISTS dead_letters_replay ON dead_letters (tenant, cause, level, at, id);
 CREATE INDEX IF NOT EXISTS dead_letters_order ON dead_letters (tenant, level, at, id);
+CREATE INDEX IF NOT EXISTS tickets_due ON tickets (provider, due_at);
+CREATE INDEX IF NOT EXISTS tickets_user ON tickets (tenant, user);
 """
 
 # Keeps `open` and `has_left` exact in the very statement that adds an event, in the order of the events, whoever adds
@@ -158,7 +171,14 @@ _TO_2: Final = """
     ALTER TABLE batches ADD COLUMN cursor TEXT NOT NULL DEFAULT '';
     ALTER TABLE idempotency DROP COLUMN members
 """
-STEPS: Final[dict[int, tuple[str, str]]] = {2: (_TO_2, "UPDATE batches SET moved_at = created_at")}
+_FROM_2: Final = """
+    INSERT INTO suppressions (tenant, address, reason, at) SELECT tenant, address, reason, at FROM suppressions_of_2;
+    DROP TABLE suppressions_of_2
+"""
+STEPS: Final[dict[int, tuple[str, str]]] = {
+    2: (_TO_2, "UPDATE batches SET moved_at = created_at"),
+    3: ("ALTER TABLE suppressions RENAME TO suppressions_of_2", _FROM_2),
+}
 """By the version they lead to: what is done to an older file before what is missing is created, and what after."""
 
 

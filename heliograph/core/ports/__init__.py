@@ -11,7 +11,7 @@ from heliograph.core.ports.cells import Cells
 from heliograph.core.ports.dead_letters import DeadGroup, DeadLetter, DeadLetterStore
 from heliograph.core.ports.inbox import InboxQuery, InboxStore
 from heliograph.core.ports.people import AccessStore, ApiKey, UserStore
-from heliograph.core.ports.providers import Clock, MailProvider, PushProvider
+from heliograph.core.ports.providers import Clock, MailProvider, PushProvider, ReceiptProvider
 from heliograph.core.ports.queue import LaneState, Pulled, Queue
 from heliograph.core.ports.realtime import (
     Appended,
@@ -35,6 +35,8 @@ from heliograph.core.ports.sending import (
     Submission,
 )
 from heliograph.core.ports.store import Store
+from heliograph.core.ports.suppressions import SuppressionStore
+from heliograph.core.ports.tickets import Ticket, TicketStore
 from heliograph.core.ports.topics import TopicStore
 
 __all__ = [
@@ -65,10 +67,14 @@ __all__ = [
     "PushProvider",
     "Queue",
     "Reached",
+    "ReceiptProvider",
     "Receive",
     "Store",
     "StreamEntry",
     "Submission",
+    "SuppressionStore",
+    "Ticket",
+    "TicketStore",
     "TopicStore",
     "UserStore",
     "UserStreams",

@@ -1,4 +1,4 @@
-"""Store: users with their preferences, devices, suppressions, server keys, settings of the installation and leases."""
+"""Store: users with their preferences, devices, server keys, settings of the installation and leases."""
 
 from __future__ import annotations
 
@@ -38,11 +38,6 @@ class UserStore(Protocol):
     async def remove_devices(self, user_devices: Sequence[tuple[Key, str]]) -> Sequence[bool]:
         """Removes (user, device id) pairs; False where there was none."""
 
-    async def suppressed(self, addresses: Sequence[Key]) -> Sequence[str | None]:
-        """Per (tenant, address): the reason it must not be written to, or None. Case-insensitive."""
-
-    async def suppress(self, address: Key, reason: str, now: Millis) -> None: ...
-
 
 class ApiKey(msgspec.Struct, frozen=True):
     """A server key. Only its SHA-256 is stored; `prefix` is what a person may see of it."""
@@ -63,6 +58,12 @@ class AccessStore(Protocol):
 
     async def replace(self, name: str, value: str) -> None:
         """Stores a setting of the installation, whatever stood there."""
+
+    async def settings(self, names: Sequence[str]) -> Sequence[str | None]:
+        """What stands under each name; None = nothing."""
+
+    async def forget(self, name: str) -> bool:
+        """Removes a setting of the installation. False = there was none."""
 
     async def lease(self, name: str, holder: str, now: Millis, until: Millis) -> bool:
         """Takes or renews a lease that nobody else holds at `now`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -18,6 +19,7 @@ from heliograph.core.model import Device, DeviceKind, Key, User
 from heliograph.core.names import user_id_is_valid
 from heliograph.core.ports import Clock, PresenceCache, Store
 from heliograph.core.sending import USER_ID_RULE, ShortText, person_flaws
+from heliograph.core.subscriptions import subscription_flaws
 from heliograph.web import AnyRequest, Callers, json, no_content, raw_body, read_body
 
 MAX_TOKEN_TTL_S: Final = 30 * 86_400
@@ -51,21 +53,26 @@ def user_key(tenant: str, user_id: str) -> Key:
     return Key(tenant, user_id)
 
 
-def _device_value(wanted: DeviceInput) -> str:
+def _device_value(wanted: DeviceInput, allowed_hosts: AbstractSet[str]) -> str:
     """The text that is kept; raises `Problem("invalid")` for a value that can't be one."""
     if isinstance(wanted.value, dict) != (wanted.kind == "webpush"):
         shape = "the subscription object" if wanted.kind == "webpush" else "the token, a string"
         raise Problem("invalid", flaws=(Flaw("value", f"for {wanted.kind} this is {shape}"),))
     if isinstance(wanted.value, dict) and (flaw := data_flaw(wanted.value)):
         raise Problem("invalid", flaws=(Flaw("value", flaw),))
+    if isinstance(wanted.value, dict) and (flaws := tuple(subscription_flaws(wanted.value, allowed_hosts))):
+        raise Problem("invalid", flaws=flaws)
     value = wanted.value if isinstance(wanted.value, str) else wire.encode(wanted.value).decode()
     if not 0 < len(value) <= MAX_DEVICE_VALUE or not value.isprintable():
         raise Problem("invalid", flaws=(Flaw("value", f"has 1 to {MAX_DEVICE_VALUE} printable characters"),))
     return value
 
 
-def routes(store: Store, presence: PresenceCache, callers: Callers, clock: Clock) -> list[ControllerRouterHandler]:
-    return [*_user_routes(store, presence, callers, clock), *_device_routes(store, callers, clock)]
+def routes(
+    store: Store, presence: PresenceCache, callers: Callers, clock: Clock, allowed_hosts: AbstractSet[str] = frozenset()
+) -> list[ControllerRouterHandler]:
+    """`allowed_hosts`: `host:port` that Web Push endpoints may name although they aren't public: a provider lab."""
+    return [*_user_routes(store, presence, callers, clock), *_device_routes(store, callers, clock, allowed_hosts)]
 
 
 def _user_routes(
@@ -113,11 +120,14 @@ def _user_routes(
     return [put_user, get_user, delete_user, mint_token]
 
 
-def _device_routes(store: Store, callers: Callers, clock: Clock) -> list[ControllerRouterHandler]:
+def _device_routes(
+    store: Store, callers: Callers, clock: Clock, allowed_hosts: AbstractSet[str]
+) -> list[ControllerRouterHandler]:
     async def register(request: AnyRequest, user: Key) -> Response[bytes]:
         wanted = await read_body(request, DeviceInput)
         now = clock()
-        device = Device(new_device_id(now), user.tenant, user.id, wanted.kind, _device_value(wanted), now)
+        value = _device_value(wanted, allowed_hosts)
+        device = Device(new_device_id(now), user.tenant, user.id, wanted.kind, value, now)
         return json(wire.device(await store.add_device(device)), 201)
 
     async def unregister(user: Key, device_id: str) -> Response[None]:

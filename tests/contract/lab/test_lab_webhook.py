@@ -112,6 +112,48 @@ async def test_events_can_be_duplicated_and_shuffled(lab: Lab, api: httpx.AsyncC
     assert len({event["sg_event_id"] for event in told["events"]}) == 5
 
 
+async def test_events_may_come_in_several_posts(lab: Lab, api: httpx.AsyncClient, receiver: Receiver) -> None:
+    """One after the other, each signed, none empty; together everything that was ordered."""
+    await send(api)
+    sequence = ["processed", "deferred", "delivered", "open", "click"]
+    told = await order(api, url=receiver.url, to="bob@example.com", sequence=sequence, duplicate=True, posts=4)
+    posted = [json.loads(body) for _, body in [await receiver.requests.get() for _ in range(4)]]
+    assert [len(events) for events in posted] == [3, 3, 3, 1]
+    assert [event for events in posted for event in events] == told["events"]
+    assert receiver.requests.empty()
+    told = await order(api, url=receiver.url, to="bob@example.com", sequence=["open"], posts=9)
+    assert await receiver.events(1) == told["events"]
+
+
+async def test_an_asynchronous_bounce_carries_the_mails_message_id(
+    lab: Lab, api: httpx.AsyncClient, receiver: Receiver
+) -> None:
+    """And nothing else of the sender's: no custom args, no sg_message_id."""
+    await send(api, headers={"Message-ID": "<mine@shop.example>"})
+    (late,) = (await order(api, url=receiver.url, to="bob@example.com", sequence=["async_bounce"]))["events"]
+    assert late["smtp-id"] == "<mine@shop.example>"
+    assert not {"hg_msg", "sg_message_id"} & set(late)
+    await send(api, to="eve@example.com")
+    (other,) = (await order(api, url=receiver.url, to="eve@example.com", sequence=["async_bounce"]))["events"]
+    assert other["smtp-id"].endswith("@lab.localhost>")
+
+
+async def test_events_that_follow_may_be_doubled_and_shuffled(
+    lab: Lab, api: httpx.AsyncClient, receiver: Receiver
+) -> None:
+    """As SendGrid's own servers do to everybody sooner or later: the same sg_event_id again, in no order."""
+    setting = {"webhook_url": receiver.url, "duplicates": 1.0, "shuffle": True}
+    assert (await api.put("/lab/events/sendgrid", json=setting)).json() == setting
+    await send(api, personalizations=[{"to": [{"email": f"user-{n}@example.com"}]} for n in range(10)])
+    events = await receiver.events(40)
+    names = [event["sg_event_id"] for event in events]
+    assert sorted(names) == sorted([*dict.fromkeys(names)] * 2)
+    assert len(set(names)) == 20
+    assert [event["email"] for event in events[:20]] != sorted(event["email"] for event in events[:20])
+    refused = await api.put("/lab/events/sendgrid", json={**setting, "duplicates": 2})
+    assert refused.status_code == 422
+
+
 async def test_ready_made_events_are_sent_as_they_are(lab: Lab, api: httpx.AsyncClient, receiver: Receiver) -> None:
     """Only what SendGrid would always add is added."""
     event = {"email": "x@example.com", "event": "spamreport", "timestamp": 5, "odd": [1]}

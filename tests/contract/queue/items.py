@@ -44,7 +44,7 @@ def one_of_each() -> list[tuple[Lane, LaneItem]]:
     mail = Mail(to="a@b.example", subject="Grüße", text="t", html="<p>h</p>", headers={"X-A": "b"})
     return [
         (INGEST, IngestItem(told)),
-        (INGEST, BatchItem(tenant="acme", batch_id="b", at_level=2, start=7)),
+        (INGEST, BatchItem(tenant="acme", batch_id="b", at_level=2, reached="7")),
         (INAPP, InAppItem(told, planned=False)),
         (PUSH, PushItem(notification=told, device_id="d", kind="fcm_token", token="t", attempt=3, gen=1, base=2)),
         (EMAIL, EmailItem(notification=told, address="a@b.example", name="Ä")),

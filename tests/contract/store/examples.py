@@ -8,7 +8,7 @@ from typing import Any
 from heliograph.core.ids import new_batch_id, new_notification_id
 from heliograph.core.lifecycle import Event, History
 from heliograph.core.model import Batch, Key, Level, Millis, Notification, User
-from heliograph.core.ports import DeadLetter, DueBatch, Idempotency, InboxQuery, Reached, Store, Submission
+from heliograph.core.ports import DeadLetter, DueBatch, Idempotency, InboxQuery, Reached, Store, Submission, Ticket
 
 NOW: Millis = 1_800_000_000_000
 TENANT = "shop"
@@ -84,6 +84,15 @@ def letter(of: Notification, cause: str = "timeout", **fields: Any) -> DeadLette
         "cause": cause, "at": NOW,
     }  # fmt: skip
     return DeadLetter(**made | fields)
+
+
+def ticket(user: str = "anna", **fields: Any) -> Ticket:
+    """A new one; ids rise with every call."""
+    made: dict[str, Any] = {
+        "provider": "expo", "id": f"t{next(_moments)}", "tenant": TENANT, "user": user, "notification_id": "ntf_1",
+        "device_id": "dev_1", "attempt": 1, "at": NOW, "due_at": NOW,
+    }  # fmt: skip
+    return Ticket(**made | fields)
 
 
 async def accepted(store: Store, *made: Notification | Batch, check_at: Millis = NOW) -> None:

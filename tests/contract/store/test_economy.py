@@ -14,7 +14,8 @@ from heliograph.backends.mongo import MongoStore, connection
 from heliograph.backends.sqlite import SqliteStore
 from heliograph.core.model import Device, Level, Notification, User
 from heliograph.core.ports import Reached, Store
-from tests.contract.store.examples import NOW, TENANT, batch, event, key, letter, notification, submission
+from heliograph.core.suppressing import Suppression
+from tests.contract.store.examples import NOW, TENANT, batch, event, key, letter, notification, submission, ticket
 
 Call = Callable[[Store, list[Notification]], Awaitable[object]]
 
@@ -48,8 +49,15 @@ CALLS: dict[str, tuple[Call, int]] = {
     "recipients": (lambda s, ns: s.recipients([key(n.user) for n in ns]), 2),
     "preferences": (lambda s, ns: s.preferences([key(n.user) for n in ns]), 1),
     "suppressed": (lambda s, ns: s.suppressed([key(n.user) for n in ns]), 1),
+    "suppress": (lambda s, ns: s.suppress([Suppression(TENANT, n.user, "manual", NOW) for n in ns]), 1),
+    "tenants_of": (lambda s, ns: s.tenants_of([n.user for n in ns]), 1),
+    "settings": (lambda s, ns: s.settings([n.user for n in ns]), 1),
     "remove_devices": (lambda s, ns: s.remove_devices([(key(n.user), n.id) for n in ns]), 2),
     "bury": (lambda s, ns: s.bury([letter(n) for n in ns]), 1),
+    "add_tickets": (lambda s, ns: s.add_tickets([ticket() for _ in ns]), 1),
+    "tickets_due": (lambda s, ns: s.tickets_due("expo", NOW, len(ns)), 1),
+    "postpone_tickets": (lambda s, ns: s.postpone_tickets([ticket(id=n.id) for n in ns], NOW), 1),
+    "drop_tickets": (lambda s, ns: s.drop_tickets([ticket(id=n.id) for n in ns]), 1),
     "unbury": (lambda s, ns: s.unbury([letter(n) for n in ns]), 1),
 }  # fmt: skip
 """Each with the commands it may cost in MongoDB."""

@@ -1,4 +1,4 @@
-"""Contract of the store: users, their devices, and addresses that must not be written to."""
+"""Contract of the store: users and their devices."""
 
 from __future__ import annotations
 
@@ -92,12 +92,3 @@ async def test_removing_devices(store: Store) -> None:
     assert list(await store.remove_devices(pairs)) == [True, False, True, False, False, False]
     assert [one.id for one in await store.devices(ANNA)] == ["dev_1"]
     assert list(await store.devices(BEN)) == []
-
-
-async def test_suppressed_addresses(store: Store, rival: Store) -> None:
-    """Per tenant, whatever the case; the first reason stands."""
-    await store.suppress(key("Anna@X.example"), "hard bounce", NOW)
-    await store.suppress(key("anna@x.EXAMPLE"), "spam report", NOW + 1)
-    await store.suppress(Key("zoo", "ben@x.example"), AWKWARD, NOW)
-    asked = [key("ben@x.example"), key("ANNA@x.example"), Key("zoo", "anna@x.example"), Key("zoo", "BEN@x.example")]
-    assert list(await rival.suppressed(asked)) == [None, "hard bounce", None, AWKWARD]

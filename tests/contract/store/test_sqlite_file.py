@@ -15,6 +15,7 @@ from heliograph.backends.sqlite import SqliteStore, schema
 from heliograph.core.errors import StoreUnavailable
 from heliograph.core.model import Preferences, User
 from heliograph.core.ports import Accepted
+from heliograph.core.suppressing import Suppression
 from tests.contract.store.examples import (
     NOW,
     TENANT,
@@ -237,3 +238,25 @@ async def test_an_erased_person_leaves_no_bytes(store: Store, path: Path) -> Non
     await store.erase_user(key("anna"))
     assert not any(secret.encode() in file.read_bytes() for file in path.parent.iterdir())
     assert (await history(store, others[0])).notification == others[0]
+
+
+async def test_a_file_of_version_2_keeps_its_suppressions(tmp_path: Path) -> None:
+    """An address had one reason then, and may have several now; whatever else is in the file stays."""
+    path = tmp_path / "old.db"
+    connection = apsw.Connection(str(path))
+    connection.execute("""
+        CREATE TABLE suppressions (tenant TEXT NOT NULL, address TEXT NOT NULL, reason TEXT NOT NULL,
+            at INTEGER NOT NULL, PRIMARY KEY (tenant, address)) STRICT, WITHOUT ROWID;
+        CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+        INSERT INTO suppressions VALUES ('shop', 'a@x', 'hard_bounce', 5);
+        INSERT INTO settings VALUES ('kept', 'yes');
+        PRAGMA user_version = 2;
+    """)
+    connection.close()
+    for _ in range(2):
+        store = SqliteStore(path)
+        await store.open()
+        await store.suppress([Suppression("shop", "a@x", "unsubscribe", 6)])
+        assert await store.suppressed([key("a@x")]) == [("hard_bounce", "unsubscribe")]
+        assert await store.settings(["kept"]) == ["yes"]
+        await store.close_store()

@@ -6,7 +6,8 @@ from typing import Any
 
 from heliograph.core.model import Device, Key, Level, Preferences, User
 from heliograph.core.ports import ApiKey, InboxQuery, Reached, Store
-from tests.contract.store.examples import NOW, TENANT, batch, event, key, letter, notification, submission
+from heliograph.core.suppressing import Suppression, SuppressionQuery
+from tests.contract.store.examples import NOW, TENANT, batch, event, key, letter, notification, submission, ticket
 
 ANNA = key("anna")
 
@@ -35,6 +36,7 @@ async def tour(store: Store) -> None:
     await _inbox(noting)
     await _people(noting)
     await _dead_letters(noting)
+    await _tickets(noting)
     await noting.ping()
     left_out = METHODS - noting.called - {"open", "close_store"}
     assert not left_out, left_out
@@ -98,7 +100,7 @@ async def _inbox(store: Store) -> None:
                     )
     await store.unread([ANNA, key("ben"), Key("zoo", "anna")])
     for mark in ("seen", "read", "unread", "archive", "unarchive"):
-        await store.engage(ANNA, one.id, mark, NOW)  # type: ignore[arg-type]
+        await store.engage(ANNA, one.id, mark, NOW)
     await store.read_all(ANNA, NOW)
 
 
@@ -112,14 +114,20 @@ async def _people(store: Store) -> None:
         await store.add_device(Device(f"dev_{value}", TENANT, "anna", "apns", value, NOW))
     await store.devices(ANNA)
     await store.remove_devices([(ANNA, "dev_t1"), (key("ben"), "dev_t2")])
-    await store.suppress(key("a@x"), "bounce", NOW)
+    await store.suppress([Suppression(TENANT, "a@x", "manual", NOW), Suppression(TENANT, "b@x", "complaint", NOW)])
     await store.suppressed([key("a@x"), key("b@x")])
+    await store.tenants_of(["a@x", "b@x"])
+    for reason in (None, "manual"):
+        await store.suppressions(SuppressionQuery(tenant=TENANT, limit=2, reason=reason, after=("a", "manual")))
+        await store.unsuppress(key("a@x"), reason)
     await store.bury([letter(one) for one in [notification()]])
     await store.erase_user(ANNA)
     await store.add_key(ApiKey("digest", TENANT, "hg", NOW))
     await store.api_key("digest")
     await store.keep("name", "value")
     await store.replace("name", "value")
+    await store.settings(["name", "none"])
+    await store.forget("name")
     await store.lease("name", "a", NOW, NOW + 1)
     await store.lease("name", "b", NOW, NOW + 1)
 
@@ -135,3 +143,11 @@ async def _dead_letters(store: Store) -> None:
             await store.dead_letters(TENANT, cause=cause, ids=wanted)
     await store.unbury(letters)
     await store.dead_count()
+
+
+async def _tickets(store: Store) -> None:
+    made = [ticket() for _ in range(3)]
+    await store.add_tickets(made)
+    await store.postpone_tickets(made[:2], NOW)
+    await store.tickets_due("expo", NOW, 10)
+    await store.drop_tickets(made)

@@ -64,6 +64,20 @@ async def test_a_push_arrives_unharmed(lab: Lab, provider: Fcm, kind: str, targe
     assert (message["android"]["collapse_key"], message["apns"]["headers"]["apns-priority"]) == ("order-1", "10")
 
 
+async def test_picture_badge_and_link_travel(lab: Lab, provider: Fcm) -> None:
+    """In the words of Android, iOS and the web; FCM's own rules take them all."""
+    rich = msgspec.structs.replace(
+        PUSH, image_url="https://shop.example/i.png", badge=3, action_url="https://shop.example/o/1"
+    )
+    assert isinstance(await provider.send(rich), Delivered)
+    message = lab.inbox.select(provider="fcm")[0].as_json()["payload"]["message"]
+    assert message["notification"]["image"] == "https://shop.example/i.png"
+    assert message["android"]["notification"] == {"tag": "order-1", "notification_count": 3}
+    assert message["apns"]["payload"]["aps"] == {"badge": 3, "mutable-content": 1}
+    assert message["apns"]["fcm_options"] == {"image": "https://shop.example/i.png"}
+    assert message["webpush"]["fcm_options"] == {"link": "https://shop.example/o/1"}
+
+
 async def test_five_hundred_cold_pushes_ask_for_one_token(lab: Lab, patient: Fcm) -> None:
     """Single flight: one token request, whatever the crowd."""
     pushes = [msgspec.structs.replace(PUSH, token=f"device-{number}") for number in range(500)]

@@ -28,7 +28,7 @@ async def test_a_mail_arrives_unharmed(lab: Lab, provider: Smtp, mail: Mail) -> 
     """Subject, both bodies and recipient, as another program's parser reads them, and our id in a header."""
     outcome = await provider.send(mail)
     record = lab.inbox.select(provider="smtp")[0].as_json()
-    assert outcome == Delivered("<ntf_1.0@shop.example>")
+    assert outcome == Delivered("<ntf_1.0.shop@shop.example>")
     assert (record["title"], record["body"], record["html"]) == (mail.subject, mail.text, mail.html)
     message = message_from_string(record["payload"], policy=policy.default)
     assert [(box.display_name, box.addr_spec) for box in message["To"].addresses] == [("Doe, Zoë", "zoe@x.example")]
@@ -45,6 +45,14 @@ async def test_connections_are_reused(lab: Lab, mail: Mail) -> None:
         seen |= {id(session) for session in lab._relay.sessions}
     await smtp.close()
     assert len(seen) == 1
+
+
+async def test_a_relay_that_counts_mails_gets_a_new_connection(lab: Lab, provider: Smtp, mail: Mail) -> None:
+    """421 in the middle of a session: the mail goes at once, over another connection."""
+    lab.set_fault("smtp", Fault(per_connection=2))
+    for _ in range(5):
+        assert isinstance(await provider.send(mail), Delivered)
+    assert len(lab.inbox.select(provider="smtp")) == 5
 
 
 async def test_a_burst_shares_the_pool(lab: Lab, mail: Mail) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from tests.support.eventually import eventually
+from tests.support.servers import nats_url, redis_url
 from tests.support.system import Heliograph, notification_of
 
+__all__ = ["nats_url", "redis_url"]
 Install = Callable[..., Heliograph]
 RATE = 200
 WAITING = 2_000
@@ -97,20 +100,35 @@ async def test_a_long_outage_loses_nothing_and_hammers_nobody(install: Install) 
     await no_dead_letters(system)
 
 
-async def test_a_wait_that_was_asked_for_is_never_undercut(install: Install) -> None:
-    """After a 429 nothing comes before its time: not the message, not its neighbours, not from any slot."""
-    system = await install(email_rate=100, email_providers="sendgrid").start()
+async def test_a_wait_that_was_asked_for_is_never_undercut(
+    install: Install, tmp_path: Path, nats_url: str, redis_url: str
+) -> None:
+    """After a 429 nothing comes before its time: not the message, not its neighbours, not from another process."""
+    outside = await install("outside").start()
+    shared = {
+        "store_url": f"sqlite:///{tmp_path / 'cluster.db'}", "nats_url": nats_url, "redis_url": redis_url,
+        "email_rate": 100, "email_providers": "sendgrid",
+    }  # fmt: skip
+    everything = ["api", "webhooks", "router", "push-worker", "email-worker", "email-sender", "reconciler"]
+    system = install("first", roles=everything, **shared)
+    second = install("second", roles=["webhooks", "email-sender"], **shared)
+    for process in (system, second):
+        process.use_lab_of(outside)
+        await process.start()
     wait_s = 2
-    await system.fault("sendgrid", mode="throttle", rate_per_s=30, retry_after_s=wait_s)
+    await outside.fault("sendgrid", mode="throttle", rate_per_s=30, retry_after_s=wait_s)
     await system.send(crowd(90), type="alert")
-    await arrived(system, 90, "sendgrid")
-    calls = await system.received(provider="sendgrid", all="true")
+    await arrived(outside, 90, "sendgrid")
+    calls = await outside.received(provider="sendgrid", all="true")
     refused = [at(call) for call in calls if call["status"] == 429]
     assert refused
     # Calls that were on the wire when the answer came can't be called back: they arrive within the same moment.
     early = [(at(call) - when) for when in refused for call in calls if 0.5 < at(call) - when < wait_s]
     assert early == []
     assert len(refused) < 60, "the rate fell, so that most calls were taken"
+    for process in (system, second):
+        calls_made = [line for line in (await metrics(process)).splitlines() if "provider_attempts_total{" in line]
+        assert any('outcome="delivered"' in line for line in calls_made), "both had their share"
     await no_dead_letters(system)
 
 

@@ -6,8 +6,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.support.eventually import eventually
 from tests.support.system import Heliograph, notification_of
+
+pytestmark = pytest.mark.timeout(120)  # hundreds of notifications, on the slowest store
 
 
 def mail_to(name: str, **fields: Any) -> dict[str, Any]:
@@ -21,7 +25,7 @@ async def progress(system: Heliograph, batch_id: str, **wanted: int) -> dict[str
         found = await system.get(f"/v1/batches/{batch_id}")
         return found if found["by_status"] == wanted else None
 
-    found: dict[str, Any] = await eventually(look, 30)
+    found: dict[str, Any] = await eventually(look, 100)
     return found
 
 

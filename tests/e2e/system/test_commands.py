@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from heliograph.providers.vapid import Vapid
 from tests.support.eventually import eventually
 from tests.support.system import Heliograph
 
@@ -111,6 +112,16 @@ async def test_keys_and_dead_letters_from_the_shell(install: Callable[..., Helio
     code, printed = await heliograph("dlq", "replay", "--id", answer["id"], "--tenant", "acme", *data)
     assert (code, printed.strip()) == (0, "1 to be delivered again.")
     await eventually(lambda: system.received(to="cy@example.com"))
+
+
+async def test_a_key_pair_for_web_push() -> None:
+    """`keys vapid` prints the very line for the environment; every time another pair."""
+    pairs = [await heliograph("keys", "vapid") for _ in range(2)]
+    assert [code for code, _ in pairs] == [0, 0]
+    name, _, private = pairs[0][1].splitlines()[0].partition("=")
+    public = pairs[0][1].split()[-1]
+    assert (name, Vapid(private, "mailto:a@b.example").public_key) == ("HELIOGRAPH_VAPID_PRIVATE_KEY", public)
+    assert pairs[0][1] != pairs[1][1]
 
 
 async def test_a_taken_port_is_said_in_one_line(install: Callable[..., Heliograph], tmp_path: Path) -> None:

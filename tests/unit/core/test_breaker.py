@@ -30,13 +30,13 @@ def after(calls: str, every_ms: int = 10) -> list[bool]:
 @pytest.mark.parametrize(
     ("calls", "every_ms", "opens"),
     [
-        ("-----", 10, True),
-        ("----", 10, False),
-        ("-----", 60_000, True),  # in a row, however long it takes
-        ("+-+-+-+-+-", 10, True),  # half of them, at least five
-        ("+-+-+-+-+-", 3_000, False),  # but not within the window
+        ("-" * 10, 10, True),
+        ("-" * 9, 10, False),
+        ("-" * 10, 60_000, True),  # in a row, however long it takes
+        ("+-" * 10, 10, True),  # half of them, at least ten
+        ("+-" * 10, 1_000, False),  # but not within the window
         ("+++-" * 20, 10, False),
-        ("+" * 1_000 + "-----", 1, True),
+        ("+" * 1_000 + "-" * 10, 1, True),
         ("+++++++++-" * 50, 5, False),  # one in ten is no outage
     ],
 )
@@ -143,7 +143,7 @@ class Outages(RuleBasedStateMachine):
 
     @invariant()
     def trouble_is_known(self) -> None:
-        """Five failures in a row, or one of credentials, and it is open."""
+        """Ten failures in a row, or one of credentials, and it is open."""
         if self.failed_in_a_row >= self.rules.breaker.failures:
             assert self.account.breaker.is_open
 

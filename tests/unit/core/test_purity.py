@@ -12,7 +12,8 @@ import heliograph.core
 FOLDER = Path(heliograph.core.__file__).parent
 MODULES = sorted(path.relative_to(FOLDER) for path in FOLDER.rglob("*.py"))
 ALLOWED = {
-    "__future__", "collections", "datetime", "email", "enum", "hashlib", "math", "os", "re", "typing",
+    "__future__", "collections", "datetime", "email", "enum", "hashlib", "ipaddress", "math", "os", "re", "typing",
+    "urllib.parse",
     "msgspec",  # plain values
     "jinja2", "markupsafe",  # text into text, for mails
 }  # fmt: skip
@@ -51,7 +52,7 @@ def _is_declaration(node: ast.AsyncFunctionDef) -> bool:
 
 
 def _may_import(module: str) -> bool:
-    return module.partition(".")[0] in ALLOWED or f"{module}.".startswith("heliograph.core.")
+    return module in ALLOWED or module.partition(".")[0] in ALLOWED or f"{module}.".startswith("heliograph.core.")
 
 
 def _called(node: ast.Call) -> str:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from itertools import cycle
+from random import Random
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliograph.lab.faults import Bucket, Dialect, Fault, FaultState, InvalidFaultError, complete, parse_fault
+from heliograph.lab.faults import (
+    Bucket,
+    Dialect,
+    Fault,
+    FaultState,
+    InvalidFaultError,
+    complete,
+    latency_ms,
+    parse_fault,
+)
 
 DIALECT = Dialect(503, frozenset({"broken", "greylist"}), once=frozenset({"greylist"}))
 
@@ -33,6 +43,9 @@ def state(fault: Fault, *draws: float) -> FaultState:
         (b'{"latency_ms": -1}', "latency_ms"),
         (b'{"tokens": {"abc": "no such word"}}', "tokens.abc"),
         (b'{"tokens": {"abc": "once:no such word"}}', "tokens.abc"),
+        (b'{"latency_p99_ms": 5}', "latency_p99_ms"),
+        (b'{"latency_ms": 6, "latency_p99_ms": 5}', "latency_p99_ms"),
+        (b'{"per_connection": 0}', "per_connection"),
         (b"[]", ""),
     ],
 )
@@ -49,6 +62,20 @@ def test_what_is_not_json_is_told_apart() -> None:
     with pytest.raises(InvalidFaultError) as refused:
         parse_fault(b"{", DIALECT)
     assert refused.value.malformed
+
+
+def test_latency_may_have_a_tail() -> None:
+    """Without one every answer waits the same; with one, half wait less than the median and 99 % less than p99."""
+    steady = Fault(latency_ms=40)
+    assert {latency_ms(steady, drawn) for drawn in (-3.0, 0.0, 3.0)} == {40}
+    real = Fault(latency_ms=40, latency_p99_ms=300)
+    assert latency_ms(real, 0.0) == pytest.approx(40)
+    assert latency_ms(real, 2.326348) == pytest.approx(300)
+    random = Random(1)
+    waits = sorted(latency_ms(real, random.gauss()) for _ in range(20_000))
+    assert waits[10_000] == pytest.approx(40, rel=0.05)
+    assert waits[19_800] == pytest.approx(300, rel=0.1)
+    assert latency_ms(Fault(latency_ms=1, latency_p99_ms=600_000), 9.0) == 600_000
 
 
 @pytest.mark.parametrize("mode", ["error", "flaky"])

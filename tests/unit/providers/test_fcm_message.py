@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heliograph.core.model import PushMessage
-from heliograph.providers.fcm_message import MAX_PAYLOAD, cut, request_of
+from heliograph.providers.fcm_message import MAX_PAYLOAD, request_of
 
 NOW = 1_700_000_000_000
 PUSH = PushMessage(kind="fcm_token", token="tok", title="Shipped", body="It left.")
@@ -24,7 +24,7 @@ def message_of(**changes: Any) -> dict[str, Any]:
 def counted(message: dict[str, Any]) -> int:
     """Bytes as FCM counts them: keys and values of data, the notification's texts."""
     texts = [text for pair in message.get("data", {}).items() for text in pair]
-    texts += [*message.get("notification", {}).values(), *message["android"].get("notification", {}).values()]
+    texts += [*message.get("notification", {}).values(), message["android"].get("notification", {}).get("tag", "")]
     return sum(len(text.encode()) for text in texts)
 
 
@@ -88,25 +88,6 @@ def test_reserved_data_keys_are_renamed() -> None:
     assert message["data"] == {"_from": "a", "_message_type": "b", "_google.x": "c", "_gcm.y": "d", "order": "e"}
 
 
-@pytest.mark.parametrize(
-    ("text", "size", "expected"),
-    [
-        ("abc", 3, "abc"),
-        ("abcdef", 5, "ab…"),
-        ("ééé", 5, "é…"),
-        ("😀😀", 8, "😀😀"),
-        ("😀😀", 7, "😀…"),
-        ("ab cdefg", 6, "ab…"),
-        ("abcdef", 3, ""),
-        ("abcdef", 0, ""),
-        ("", 0, ""),
-    ],
-)
-def test_cuts_on_a_character(text: str, size: int, expected: str) -> None:
-    """Never inside a character, never over the size."""
-    assert cut(text, size) == expected
-
-
 def test_a_long_body_is_cut_and_data_kept() -> None:
     """The person reads the beginning; the app gets all of its data."""
     message = message_of(body="é" * 5000, data={"order": "1" * 500})
@@ -128,16 +109,48 @@ def test_content_that_just_fits_is_untouched() -> None:
     assert message["notification"]["body"] == "b" * 3900
 
 
+def test_a_picture_and_a_badge() -> None:
+    """In the words of every platform; iOS needs to be told that the app may fetch the picture."""
+    message = message_of(image_url="https://x.io/p.png", badge=0, collapse_key="k")
+    assert message["notification"]["image"] == "https://x.io/p.png"
+    assert message["android"]["notification"] == {"tag": "k", "notification_count": 0}
+    assert message["apns"]["payload"] == {"aps": {"badge": 0, "mutable-content": 1}}
+    assert message["apns"]["fcm_options"] == {"image": "https://x.io/p.png"}
+    assert "androidV2" not in message
+
+
+@pytest.mark.parametrize(
+    ("url", "options"),
+    [("https://x.io/1", {"link": "https://x.io/1"}), ("HTTPS://x.io", {"link": "HTTPS://x.io"}), ("http://x.io", None)],
+)
+def test_where_a_click_leads(url: str, options: Any) -> None:
+    """FCM takes only https as a link; the app finds any URL in the data."""
+    message = message_of(action_url=url, data={"action_url": url})
+    assert message["webpush"].get("fcm_options") == options
+    assert message["data"]["action_url"] == url
+
+
+def test_a_picture_that_leaves_no_room_is_left_out() -> None:
+    """The text is the notification."""
+    message = message_of(image_url="https://x.io/" + "é" * 2000, badge=1)
+    assert message["notification"] == {"title": "Shipped", "body": "It left."}
+    assert message["apns"]["payload"] == {"aps": {"badge": 1}}
+    assert "fcm_options" not in message["apns"]
+
+
 @settings(max_examples=300, deadline=None, database=None)
 @given(
     title=st.text(max_size=200),
     body=st.text(max_size=300).map(lambda text: text * 20) | st.text(max_size=50),
     data=st.dictionaries(st.text(max_size=40), st.text(max_size=200).map(lambda text: text * 10), max_size=8),
     collapse_key=st.none() | st.text(min_size=1, max_size=64),
+    image_url=st.none() | st.text(min_size=1, max_size=2048),
 )
-def test_no_content_is_too_much(title: str, body: str, data: dict[str, str], collapse_key: str | None) -> None:
+def test_no_content_is_too_much(
+    title: str, body: str, data: dict[str, str], collapse_key: str | None, image_url: str | None
+) -> None:
     """Every push fits into FCM's 4096 bytes and keeps its title."""
-    message = message_of(title=title, body=body, data=data, collapse_key=collapse_key)
+    message = message_of(title=title, body=body, data=data, collapse_key=collapse_key, image_url=image_url)
     assert counted(message) <= MAX_PAYLOAD
     assert message.get("notification", {}).get("title", "") == title
     msgspec.json.encode(message)

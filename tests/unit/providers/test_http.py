@@ -7,18 +7,22 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import aiohttp
 import pytest
 
 from heliograph.providers.http import (
     CLOSED,
     CROWDED,
+    FORBIDDEN,
     LOST,
+    MAX_ANSWER,
     NO_CONNECTION,
     NO_URL,
     SILENT,
     Answer,
     Failed,
     Http,
+    PublicAddresses,
 )
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Thing: a\r\n\r\nok"
@@ -265,3 +269,57 @@ async def test_a_cancelled_request_gives_its_turn_back() -> None:
         peer.release.set()
         assert isinstance(await http.post(peer.url, {}, b"x"), Answer)
     await http.close()
+
+
+async def test_public_addresses_only() -> None:
+    """A name that leads to ourselves is refused before anything is sent; one that was allowed isn't."""
+
+    async def answer(peer: Peer, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(OK)
+
+    async with serving(answer) as peer:
+        for allowed in (frozenset[str](), frozenset({"localhost:1"})):
+            guarded = Http(resolver=PublicAddresses(allowed))
+            assert await guarded.post(f"http://localhost:{peer.port}/x", {}, b"") == FORBIDDEN
+            await guarded.close()
+        assert peer.connections == 0
+        open_to_lab = Http(resolver=PublicAddresses(frozenset({f"localhost:{peer.port}"})))
+        found = await open_to_lab.post(f"http://localhost:{peer.port}/x", {}, b"")
+        assert isinstance(found, Answer)
+        await open_to_lab.close()
+
+
+async def test_it_connects_to_the_address_it_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Public ones among several are kept, the others dropped: a name can't slip one in beside."""
+
+    async def addresses(self: object, host: str, port: int, family: object) -> list[dict[str, object]]:
+        return [{"host": one, "port": port} for one in ("10.0.0.1", "8.8.8.8", "::1", "2606:4700::1")]
+
+    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", addresses)
+    found = await PublicAddresses().resolve("push.example", 443)
+    assert [one["host"] for one in found] == ["8.8.8.8", "2606:4700::1"]
+
+
+async def test_a_name_that_is_none() -> None:
+    """Not forbidden, only not there now."""
+    http = Http(resolver=PublicAddresses())
+    assert await http.post("http://no-such-host.invalid/x", {}, b"") == NO_CONNECTION
+    await http.close()
+
+
+async def test_an_answer_without_end_is_cut() -> None:
+    """Whoever answers can't fill our memory; the status still counts."""
+
+    async def flood(peer: Peer, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(64):
+                writer.write(b"x" * 65_536)
+                await writer.drain()
+
+    async with serving(flood) as peer:
+        http = Http()
+        found = await http.post(peer.url, {}, b"")
+        assert isinstance(found, Answer)
+        assert (found.status, len(found.body)) == (200, MAX_ANSWER)
+        await http.close()

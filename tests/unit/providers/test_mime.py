@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from heliograph.core.headers import header_flaw
 from heliograph.core.model import Mail
 from heliograph.providers.mime import mailbox_value, message_bytes, text_value
+from heliograph.unsubscribing import UnsubscribeLinks
 
 NOW = 1_700_000_000_000
 SENDER = Address("Shop", addr_spec="no-reply@shop.example")
@@ -156,3 +157,14 @@ def test_the_smallest_encoding_is_chosen(text: str, encoding: str) -> None:
     part = parsed(raw_of(text=text)).get_body(("plain",))
     assert part is not None
     assert part["Content-Transfer-Encoding"] == encoding
+
+
+def test_the_longest_unsubscribe_link_arrives_whole() -> None:
+    """In one line of its header, which no relay may break: the longest address of the longest tenant."""
+    address = f"{'a' * 64}@{'b' * 63}.{'c' * 63}.{'d' * 57}.de"
+    link = UnsubscribeLinks("s" * 32, f"https://{'notify.' * 8}example.com").link("t" * 63, address, f"ntf_{'0' * 36}")
+    assert link
+    raw = raw_of(headers={"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"})
+    assert f"\r\nList-Unsubscribe: <{link}>\r\n".encode() in raw
+    assert max(map(len, raw.split(b"\r\n"))) <= 998
+    assert parsed(raw)["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"

@@ -47,6 +47,7 @@ async def test_writes_one_mail_as_one_request(provider: SendGrid, http: Any, mai
             {"type": "text/plain", "value": "It left."},
             {"type": "text/html", "value": "<p>It left.</p>"},
         ],
+        "headers": {"Message-ID": "<ntf_1.0.shop@shop.example>"},
     }
 
 
@@ -54,7 +55,7 @@ async def test_headers_of_the_mail_travel(provider: SendGrid, http: Any, mail: M
     """List-Unsubscribe and the like are SendGrid's `headers`."""
     http.answers = [answer(202)]
     await provider.send(msgspec.structs.replace(mail, headers={"List-Unsubscribe": "<https://a.example>"}))
-    assert http.requests[0].json["headers"] == {"List-Unsubscribe": "<https://a.example>"}
+    assert http.requests[0].json["headers"]["List-Unsubscribe"] == "<https://a.example>"
 
 
 @pytest.mark.parametrize(
@@ -184,6 +185,9 @@ async def test_no_answer(provider: SendGrid, http: Any, mail: Mail, failure: Fai
         ({"subject": "a\r\nBcc: b@c.example"}, False),
         ({"to_name": "a\nb"}, False),
         ({"headers": {"Subject": "other"}}, False),
+        ({"sender": "a\r\nBcc: x <b@c.example>"}, False),
+        ({"sender": "nobody"}, False),
+        ({"reply_to": "b@c.example\r\nBcc: d@e.example"}, False),
     ],
 )
 async def test_flawed_mail_is_not_sent(
@@ -194,6 +198,21 @@ async def test_flawed_mail_is_not_sent(
     assert isinstance(outcome, Rejected)
     assert outcome.bad_address is bad_address
     assert http.requests == []
+
+
+async def test_a_tenants_own_sender(provider: SendGrid, http: Any, mail: Mail, answer: Any) -> None:
+    """From, Reply-To and the domain of the Message-ID; an account that may not send as that refuses only such mails."""
+    own = msgspec.structs.replace(mail, sender="Acme, Inc. <news@acme.example>", reply_to="help@acme.example")
+    unverified = errors("The from address does not match a verified Sender Identity.", "from")
+    http.answers = [answer(202), answer(403, unverified), answer(403, unverified), answer(403, errors("scopes"))]
+    await provider.send(own)
+    request = http.requests[0].json
+    assert request["from"] == {"email": "news@acme.example", "name": '"Acme, Inc."'}
+    assert request["reply_to"] == {"email": "help@acme.example"}
+    assert request["headers"] == {"Message-ID": "<ntf_1.0.shop@acme.example>"}
+    assert isinstance(await provider.send(own), Rejected)
+    assert isinstance(await provider.send(mail), Misconfigured)
+    assert isinstance(await provider.send(own), Misconfigured)
 
 
 def test_a_sender_that_is_no_mailbox_is_told_at_once(http: Any) -> None:

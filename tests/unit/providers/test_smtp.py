@@ -128,7 +128,7 @@ async def test_hands_a_mail_in(mail: Mail) -> None:
     """Envelope, dot-stuffed content, and a message id that stays the same for every attempt of the delivery."""
     async with relaying(extensions=("SIZE 1000000",)) as relay, sending(relay) as smtp:
         outcome = await smtp.send(msgspec.structs.replace(mail, text=".hidden\n.\nend"))
-        assert outcome == Delivered("<ntf_1.0@shop.example>")
+        assert outcome == Delivered("<ntf_1.0.shop@shop.example>")
         assert await smtp.send(mail) == outcome
     size = len(relay.contents[0])
     assert relay.log[3] == f"MAIL FROM:<no-reply@shop.example> SIZE={size}"
@@ -222,6 +222,25 @@ async def test_a_mail_whose_content_was_out_is_not_sent_again(mail: Mail) -> Non
     assert len(relay.contents) == 2
 
 
+async def test_a_connection_carries_so_many_mails(mail: Mail) -> None:
+    """Then it says goodbye, and the next mail gets a new one: relays count too."""
+    async with relaying() as relay, sending(relay, messages=2) as smtp:
+        for _ in range(5):
+            assert isinstance(await smtp.send(mail), Delivered)
+    assert relay.connections == 3
+    assert relay.verbs().count("QUIT") == 3
+
+
+async def test_a_tenants_own_sender(mail: Mail) -> None:
+    """In the envelope, as From with its Reply-To, and in the Message-ID."""
+    own = msgspec.structs.replace(mail, sender="Acme <news@acme.example>", reply_to="help@acme.example")
+    async with relaying() as relay, sending(relay) as smtp:
+        assert await smtp.send(own) == Delivered("<ntf_1.0.shop@acme.example>")
+    assert any(line.startswith("MAIL FROM:<news@acme.example>") for line in relay.log)
+    assert b"From: Acme <news@acme.example>\r\n" in relay.contents[0]
+    assert b"Reply-To: help@acme.example\r\n" in relay.contents[0]
+
+
 async def test_an_idle_connection_is_asked_before_use(mail: Mail) -> None:
     """NOOP first; if that doesn't work, a new connection."""
     async with relaying({"NOOP": ["250 ok", CUT]}) as relay, sending(relay, idle_check_s=-1) as smtp:
@@ -300,7 +319,7 @@ async def test_flawed_mail_is_not_sent(mail: Mail, changes: dict[str, str], bad_
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
-        ("235 2.7.0 welcome", Delivered("<ntf_1.0@shop.example>")),
+        ("235 2.7.0 welcome", Delivered("<ntf_1.0.shop@shop.example>")),
         ("535 5.7.8 wrong", Misconfigured("smtp 535 5.7.8")),
         ("454 4.7.0 later", Unavailable("smtp 454 4.7.0")),
         (CUT, Unavailable("smtp: no connection")),
@@ -369,7 +388,7 @@ async def test_a_certificate_must_be_good(
     async with relaying(extensions=("STARTTLS",), tls=self_signed) as relay, sending(relay, query) as smtp:
         outcome = await smtp.send(mail)
     assert outcome == (
-        Delivered("<ntf_1.0@shop.example>") if delivered else Misconfigured("smtp: certificate not trusted")
+        Delivered("<ntf_1.0.shop@shop.example>") if delivered else Misconfigured("smtp: certificate not trusted")
     )
     assert len(relay.contents) == int(delivered)
 

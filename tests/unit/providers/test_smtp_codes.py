@@ -113,3 +113,12 @@ def test_every_row_of_the_tables_is_tested() -> None:
 def test_a_refusal_of_us_is_no_mails_fault(phase: Phase, code: int, text: str, expected: ProviderOutcome) -> None:
     """Before RCPT no recipient can be wrong: the relay won't have us, so mails wait. Only their size is theirs."""
     assert outcome_of(phase, code, text) == expected
+
+
+def test_a_sender_that_the_mail_brought_along_is_its_own_fault() -> None:
+    """A tenant's From that the relay won't have refuses that tenant's mails and holds up nobody else's."""
+    refused = (553, "5.7.1 not your address")
+    assert outcome_of("sender", *refused, own_sender=True) == Rejected("smtp 553 5.7.1")
+    assert outcome_of("sender", *refused) == Misconfigured("smtp 553 5.7.1")
+    assert outcome_of("login", 535, "5.7.8 no", own_sender=True) == Misconfigured("smtp 535 5.7.8")
+    assert outcome_of("connect", *refused, own_sender=True) == Misconfigured("smtp 553 5.7.1")

@@ -9,14 +9,19 @@ import pytest
 
 from heliograph.core.errors import QueueUnavailable
 from heliograph.core.lanes import EMAIL, OUTBOX, EmailItem, OutboxItem
-from heliograph.core.model import HEAVY_CONTENT, Key, Level, Type
+from heliograph.core.model import HEAVY_CONTENT, Level, Type
 from heliograph.core.outcomes import Outcome
 from heliograph.core.reconciling import SLACK_MS
+from heliograph.core.senders import Sender
+from heliograph.core.suppressing import Suppression
 from heliograph.roles.email_worker import EmailWorker
+from heliograph.senders import Senders
+from heliograph.unsubscribing import UnsubscribeLinks, Unsubscription
 from tests.unit.given import T0, TENANT, event, notification
 from tests.unit.roles.world import World, all_done
 
 ADDRESS = "anna@acme.example"
+LINKS = UnsubscribeLinks("a-secret-of-32-bytes-for-the-links", "https://notify.acme.example/")
 
 
 async def routed(world: World, **fields: Any) -> EmailItem:
@@ -25,9 +30,12 @@ async def routed(world: World, **fields: Any) -> EmailItem:
     return EmailItem(one.lighten(), address=ADDRESS, name="Anna")
 
 
+def worker(world: World) -> EmailWorker:
+    return EmailWorker(world.store, world.queue, world.clock, Senders(world.store, world.clock), LINKS)
+
+
 async def render(world: World, *items: EmailItem) -> Sequence[Outcome]:
-    worker = EmailWorker(world.store, world.queue, world.clock)
-    return await worker.handle(await world.pulled(EMAIL, *items))
+    return await worker(world).handle(await world.pulled(EMAIL, *items))
 
 
 def outbox(world: World) -> list[OutboxItem]:
@@ -72,7 +80,7 @@ async def test_expired_suppressed_and_erased_ones_end_here() -> None:
     world = World()
     late = await routed(world, expires_at=T0 + 1_000)
     fine = await routed(world, id="ntf_2")
-    await world.store.suppress(Key(TENANT, "bounced@acme.example"), "hard_bounce", T0)
+    await world.store.suppress([Suppression(TENANT, "bounced@acme.example", "hard_bounce", T0)])
     refused = EmailItem((await routed(world, id="ntf_3")).notification, address="Bounced@acme.example")
     erased = EmailItem(notification(id="ntf_gone", body=None), address=ADDRESS)
     world.clock.forward(1)
@@ -87,7 +95,7 @@ async def test_expired_suppressed_and_erased_ones_end_here() -> None:
 async def test_another_tenants_suppression_is_not_ours() -> None:
     """Each tenant keeps its own list."""
     world = World()
-    await world.store.suppress(Key("other", ADDRESS), "complaint", T0)
+    await world.store.suppress([Suppression("other", ADDRESS, "complaint", T0)])
     await render(world, await routed(world))
     assert len(outbox(world)) == 1
 
@@ -129,6 +137,54 @@ async def test_a_late_mail_is_known_to_be_in_the_outbox(age_ms: int, recorded: b
     assert (await world.history()).open == 1
 
 
+async def test_a_marketing_mail_shows_the_way_out() -> None:
+    """RFC 8058: the two headers and a link that people see, all to the same token; other mails have none of it."""
+    world = World()
+    await render(world, await routed(world, type="marketing"))
+    (found,) = outbox(world)
+    link = found.mail.headers["List-Unsubscribe"][1:-1]
+    assert link.startswith("https://notify.acme.example/v1/unsubscribe/")
+    assert found.mail.headers == {
+        "List-Unsubscribe": f"<{link}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
+    assert link in found.mail.text
+    assert f'href="{link}"' in found.mail.html
+    told = LINKS.read(link.rpartition("/")[2])
+    assert told == Unsubscription(TENANT, ADDRESS, "ntf_1")
+    for kind in ("transactional", "alert"):
+        other = World()
+        await render(other, await routed(other, type=kind))
+        (plain,) = outbox(other)
+        assert plain.mail.headers == {}
+        assert "nsubscribe" not in plain.mail.text + plain.mail.html
+
+
+@pytest.mark.parametrize(("kind", "stopped"), [("transactional", False), ("alert", True), ("marketing", True)])
+async def test_an_unsubscribe_spares_what_is_transactional(kind: Type, stopped: bool) -> None:
+    """Everything else ends here, with the reason."""
+    world = World()
+    item = await routed(world, type=kind)
+    await world.store.suppress([Suppression(TENANT, ADDRESS, "unsubscribe", T0)])
+    await render(world, item)
+    assert bool(outbox(world)) is not stopped
+    assert ((await world.delivery("email")).reason == "unsubscribe") is stopped
+
+
+async def test_mails_come_from_their_tenants_sender() -> None:
+    """What the tenant set, read once for the batch; the installation's for whoever set nothing."""
+    world = World()
+    senders = Senders(world.store, world.clock)
+    await senders.put(TENANT, Sender("Acme <news@acme.example>", "help@acme.example"))
+    await render(world, await routed(world))
+    (found,) = outbox(world)
+    assert (found.mail.sender, found.mail.reply_to) == ("Acme <news@acme.example>", "help@acme.example")
+    other = World()
+    await render(other, await routed(other))
+    (plain,) = outbox(other)
+    assert (plain.mail.sender, plain.mail.reply_to) == (None, None)
+
+
 async def test_a_queue_that_is_away_is_an_error() -> None:
     """The batch is handled again: the mail isn't in the outbox, and nothing says it were."""
     world = World()
@@ -136,5 +192,5 @@ async def test_a_queue_that_is_away_is_an_error() -> None:
     world.clock.forward(60)
     world.queue.broker.away = True
     with pytest.raises(QueueUnavailable):
-        await EmailWorker(world.store, world.queue, world.clock).handle(batch)
+        await worker(world).handle(batch)
     assert await world.kinds() == ["routed"]

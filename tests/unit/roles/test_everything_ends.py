@@ -26,6 +26,8 @@ from heliograph.roles.inapp_worker import InAppWorker
 from heliograph.roles.push_worker import PushWorker
 from heliograph.roles.reconciler import Reconciler
 from heliograph.roles.router import Router
+from heliograph.senders import Senders
+from heliograph.unsubscribing import UnsubscribeLinks
 from tests.unit.given import TENANT, event, notification
 from tests.unit.roles.world import ANNA, UNSEEN_S, World
 
@@ -77,7 +79,9 @@ class System(World):
             INGEST: router.handle,
             INAPP: InAppWorker(self.store, self.streams, self.bus, self.clock).handle,
             PUSH: PushWorker(self.store, attempts, {"fcm_token": self.provider}, self.clock).handle,
-            EMAIL: EmailWorker(self.store, self.queue, self.clock).handle,
+            EMAIL: EmailWorker(
+                self.store, self.queue, self.clock, Senders(self.store, self.clock), UnsubscribeLinks("s" * 32, "")
+            ).handle,
             OUTBOX: EmailSender(self.store, attempts, [self.provider], self.clock).handle,
         }
         self.consumers = {

@@ -8,14 +8,20 @@ from typing import Any
 import pytest
 
 from heliograph.attempts import Attempts
+from heliograph.core.errors import StoreUnavailable
 from heliograph.core.lanes import PUSH, PushItem, push_item
 from heliograph.core.model import HEAVY_CONTENT, Device, Key, PushMessage, Type
-from heliograph.core.outcomes import DONE, Dead, Outcome, Rejected, RetryAt, Unavailable, Unregistered
+from heliograph.core.outcomes import DONE, Dead, Delivered, Outcome, Rejected, RetryAt, Unavailable, Unregistered
+from heliograph.core.ports import Ticket
 from heliograph.core.retry import RetryPolicy
 from heliograph.roles.push_worker import PushWorker, push_message
 from tests.unit.given import T0, TENANT, device, event, notification
 from tests.unit.roles.providers import FakePush
 from tests.unit.roles.world import ANNA, World, all_done
+
+
+async def at_once(_: float) -> None:
+    """A pause that takes no time."""
 
 
 class Phone(World):
@@ -24,7 +30,7 @@ class Phone(World):
     def __init__(self) -> None:
         super().__init__()
         self.provider = FakePush()
-        attempts = Attempts(self.store, self.clock, RetryPolicy(max_attempts=3), 15)
+        attempts = Attempts(self.store, self.clock, RetryPolicy(max_attempts=3), 15, pause=at_once)
         self.worker = PushWorker(self.store, attempts, {"fcm_token": self.provider}, self.clock)
 
     async def routed(self, *devices: Device, **fields: Any) -> list[PushItem]:
@@ -60,6 +66,41 @@ async def test_a_dead_token_is_forgotten_and_its_neighbour_is_not() -> None:
     assert (await phone.delivery("push:dev_1")).status == "failed"
     assert (await phone.delivery("push:dev_2")).status == "sent"
     assert (await phone.history()).open == 0
+
+
+async def test_a_promised_receipt_is_kept_as_a_ticket() -> None:
+    """With all that is needed to ask for it and to record it, before the delivery is on record as sent."""
+    phone = Phone()
+    phone.provider.answers["token-dev_1"] = Delivered("ticket-1", receipt=True)
+    assert all_done(await phone.send(*await phone.routed(device("dev_1"), device("dev_2"))))
+    due_at = T0 + 900_000
+    assert list(await phone.store.tickets_due("fcm", due_at - 1, 9)) == []
+    assert list(await phone.store.tickets_due("fcm", due_at, 9)) == [
+        Ticket(
+            provider="fcm", id="ticket-1", tenant=TENANT, user="anna", notification_id="ntf_1", device_id="dev_1",
+            attempt=1, gen=0, at=T0, due_at=due_at,
+        )
+    ]  # fmt: skip
+    assert (await phone.delivery("push:dev_1")).status == "sent"
+
+
+async def test_a_store_that_is_away_loses_no_ticket(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is written as soon as the store is back; the provider isn't asked again."""
+    phone = Phone()
+    phone.provider.answers["token-dev_1"] = Delivered("ticket-1", receipt=True)
+    add, left = phone.store.add_tickets, 2
+
+    async def away(tickets: Sequence[Ticket]) -> None:
+        nonlocal left
+        if left:
+            left -= 1
+            raise StoreUnavailable("away")
+        await add(tickets)
+
+    monkeypatch.setattr(phone.store, "add_tickets", away)
+    assert all_done(await phone.send(*await phone.routed(device())))
+    assert [one.id for one in await phone.store.tickets_due("fcm", T0 + 900_000, 9)] == ["ticket-1"]
+    assert len(phone.provider.sent) == 1
 
 
 async def test_every_device_has_its_own_outcome() -> None:

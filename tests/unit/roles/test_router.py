@@ -26,6 +26,7 @@ from heliograph.core.outcomes import DONE, Dead, Outcome
 from heliograph.core.ports import InboxQuery, Submission
 from heliograph.core.reconciling import GRACE_MS, RECHECK_MS
 from heliograph.core.routing import Means
+from heliograph.core.suppressing import Suppression
 from heliograph.roles.router import CHUNK, Router
 from tests.unit.given import T0, TENANT, device, event
 from tests.unit.roles.world import ANNA, UNSEEN_S, World, all_done
@@ -216,7 +217,7 @@ async def test_a_suppressed_address_that_was_the_only_way_is_an_end_of_its_own()
     """`suppressed`, not `failed`: there is nothing to replay."""
     world = World()
     await world.anna()
-    await world.store.suppress(Key(TENANT, "anna@acme.example"), "complaint", T0)
+    await world.store.suppress([Suppression(TENANT, "anna@acme.example", "complaint", T0)])
     assert all_done(await route(world, await world.accept(channels=("email",))))
     delivery = await world.delivery("email")
     assert (delivery.status, delivery.reason) == ("suppressed", "complaint")
@@ -252,7 +253,7 @@ async def test_what_was_withheld_ends_for_its_own_reason() -> None:
     world = World()
     await world.anna(phone=True)
     await world.mute("push")
-    await world.store.suppress(Key(TENANT, "anna@acme.example"), "complaint", T0)
+    await world.store.suppress([Suppression(TENANT, "anna@acme.example", "complaint", T0)])
     assert all_done(await route(world, await world.accept(type="alert", channels=("push", "email"))))
     assert [(await world.delivery(name)).reason for name in ("push", "email")] == ["preference", "complaint"]
     assert (await world.history()).open == 0

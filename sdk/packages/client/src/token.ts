@@ -14,7 +14,7 @@ export interface Claims {
 }
 
 /** What stands in a JWT, without checking its signature: that is the server's business. */
-export function claimsOf(token: string): Claims {
+function claimsOf(token: string): Claims {
   const json = parseJson(decodeBase64Url(token.split(".")[1] ?? ""));
   const [from, until] = [json?.["iat"], json?.["exp"]];
   const lifeMs = typeof from === "number" && typeof until === "number" && until > from ? (until - from) * 1000 : null;

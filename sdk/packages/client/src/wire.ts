@@ -38,7 +38,7 @@ export interface AllRead {
   readonly at: string;
   readonly unread: number | null;
 }
-export interface Depart {
+interface Depart {
   readonly t: "reconnect";
   readonly afterMs: number;
 }

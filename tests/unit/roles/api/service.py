@@ -13,7 +13,20 @@ from heliograph.access import ServerKeys, UserTokens, create_key
 from heliograph.core.model import Key, Notification
 from heliograph.core.ports import DeadLetter
 from heliograph.fanout import InboxFanout
-from heliograph.roles.api import bulk, inbox, notifications, operations, preferences, sending, topics, users
+from heliograph.roles.api import (
+    bulk,
+    email_settings,
+    inbox,
+    notifications,
+    operations,
+    preferences,
+    sending,
+    suppressions,
+    topics,
+    users,
+    webpush,
+)
+from heliograph.senders import Senders
 from heliograph.web import Callers, application
 from tests.unit.roles.world import World
 
@@ -86,7 +99,7 @@ class Service(World):
     def __init__(self, high_water: int = 5_000) -> None:
         super().__init__()
         self.tokens = UserTokens(SECRET, self.clock)
-        callers = Callers(ServerKeys(self.store, self.clock), self.tokens)
+        self.callers = callers = Callers(ServerKeys(self.store, self.clock), self.tokens)
         fanout = InboxFanout(self.presence, self.bus, self.clock)
         self.sending = sending.Sending(self.store, self.queue, self.clock, high_water)
         self.handlers: list[ControllerRouterHandler] = [
@@ -97,7 +110,10 @@ class Service(World):
             *users.routes(self.store, self.presence, callers, self.clock),
             *preferences.routes(self.store, callers, self.clock),
             *inbox.routes(self.store, fanout, callers, self.clock),
+            *webpush.routes("BPublic", callers),
             *operations.routes(self.store, self.queue, callers, self.clock),
+            *suppressions.routes(self.store, callers, self.clock),
+            *email_settings.routes(Senders(self.store, self.clock), callers),
         ]
         self.app = application(self.handlers, ready=self.ready, before_metrics=self.refresh)
 

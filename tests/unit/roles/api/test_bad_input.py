@@ -163,6 +163,8 @@ async def test_a_flawed_idempotency_key_is_named(service: Service, key: str) -> 
         ("POST", "/v1/users/anna/devices", {"kind": "fcm_token", "value": {"endpoint": "x"}}, {"value"}),
         ("POST", "/v1/users/anna/devices", {"kind": "webpush", "value": "x"}, {"value"}),
         ("POST", "/v1/users/anna/devices", {"kind": "webpush", "value": {"n": 2**64}}, {"value"}),
+        ("POST", "/v1/users/anna/devices", {"kind": "webpush", "value": {"keys": 5}}, {"value.endpoint",
+        "value.keys.p256dh", "value.keys.auth"}),
         ("POST", "/v1/users/anna/devices", {"kind": "fcm_token", "value": "x", "user": "bert"}, {"user"}),
         ("POST", "/v1/dlq/replay", {}, {"cause"}), ("POST", "/v1/dlq/replay", {"cause": "x", "ids": ["y"]}, {"cause"}),
         ("POST", "/v1/dlq/replay", {"ids": []}, {"ids"}), ("POST", "/v1/dlq/replay", {"ids": [5]}, {"ids[0]"}),

@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from litestar import Litestar
 
 from heliograph.core.lifecycle import Event, fold
-from heliograph.core.model import Key
-from heliograph.roles.webhooks import MAX_WEBHOOK, SendGridEvent, Verifier, routes, to_events, to_suppress
+from heliograph.core.model import Key, User
+from heliograph.core.suppressing import Suppression
+from heliograph.roles.webhooks.sendgrid import MAX_EVENTS, MAX_WEBHOOK, Verifier, routes
+from heliograph.roles.webhooks.sendgrid_events import SendGridEvent, to_events, to_suppress
 from heliograph.web import application
 from tests.unit.given import T0, TENANT, event
 from tests.unit.roles.api.service import Answer, call
@@ -132,7 +134,14 @@ def test_the_order_of_events_does_not_matter(shuffle: random.Random, late: list[
     [
         ("bounce", {"type": "bounce"}, "hard_bounce"), ("bounce", {}, "hard_bounce"),
         ("bounce", {"type": "blocked"}, None),
-        ("spamreport", {}, "complaint"), ("dropped", {}, None), ("deferred", {}, None), ("unsubscribe", {}, None),
+        ("spamreport", {}, "complaint"), ("deferred", {}, None), ("delivered", {}, None),
+        ("unsubscribe", {}, "unsubscribe"), ("group_unsubscribe", {}, "unsubscribe"), ("group_resubscribe", {}, None),
+        ("dropped", {}, None), ("dropped", {"reason": "Spam Content"}, None),
+        ("dropped", {"reason": "Invalid SMTPAPI header"}, None),
+        ("dropped", {"reason": "Recipient List over Package Quota"}, None),
+        ("dropped", {"reason": "Bounced Address"}, "hard_bounce"), ("dropped", {"reason": "Invalid"}, "hard_bounce"),
+        ("dropped", {"reason": "Spam Reporting Address"}, "complaint"),
+        ("dropped", {"reason": "Unsubscribed Address"}, "unsubscribe"),
         ("bounce", {"email": "no address"}, None), ("bounce", {"hg_tenant": ""}, None),
     ],
 )  # fmt: skip
@@ -142,7 +151,8 @@ async def test_who_bounced_or_complained_is_not_written_to_again(
     """For the tenant whose mail it was; a block is the other side's mood, not the address's fault."""
     hook = await Hook().mailed()
     await hook.post(happened(kind, **fields))
-    assert await hook.store.suppressed([Key(TENANT, ADDRESS), Key("other", ADDRESS)]) == [reason, None]
+    expected = (reason,) if reason else ()
+    assert await hook.store.suppressed([Key(TENANT, ADDRESS), Key("other", ADDRESS)]) == [expected, ()]
 
 
 async def test_events_of_others_are_ignored() -> None:
@@ -195,7 +205,7 @@ async def test_only_what_sendgrid_signed_lately_is_heard(headers: dict[str, str]
     hook = await Hook().mailed()
     (await hook.raw(BODY, headers)).problem(401, "unauthorized")
     assert len((await hook.history()).events) == 3
-    assert await hook.store.suppressed([Key(TENANT, ADDRESS)]) == [None]
+    assert await hook.store.suppressed([Key(TENANT, ADDRESS)]) == [()]
 
 
 @pytest.mark.parametrize("age_s", [-86_400, 0, 86_400])
@@ -275,5 +285,99 @@ def test_a_time_is_the_end_of_its_second_and_never_in_the_future(timestamp: int,
 
 
 def test_whose_address_it_was_must_be_known() -> None:
-    """A suppression belongs to a tenant."""
-    assert to_suppress([SendGridEvent(event="bounce", email=ADDRESS)]) == []
+    """A suppression belongs to a tenant: of the mail, else of each tenant that has a user with the address."""
+    bounce = [SendGridEvent(event="bounce", email=ADDRESS, timestamp=SECOND)]
+    assert to_suppress(bounce, {}, T0) == []
+    assert to_suppress(bounce, {ADDRESS: ("a", "b")}, T0) == [
+        Suppression(tenant, ADDRESS, "hard_bounce", SECOND * 1000) for tenant in ("a", "b")
+    ]
+
+
+# --- asynchronous bounces ---------------------------------------------------------------------------------------------
+
+LATE = {"event": "bounce", "email": ADDRESS, "timestamp": SECOND, "sg_event_id": "sg-late", "type": "bounce"}
+NAMED = "ntf_01hzzzzzzzzzzzzzzzzzzzzzzz"
+
+
+async def test_a_late_bounce_is_found_by_the_message_id() -> None:
+    """No custom arguments came back, only the Message-ID that the mail got from us."""
+    hook = Hook()
+    await hook.accept(id=NAMED)
+    await hook.store.record([event("routed", plan=("email",), notification_id=NAMED)])
+    await hook.post({**LATE, "smtp-id": f"<{NAMED}.0.{TENANT}@shop.example>"})
+    assert (await hook.delivery("email", NAMED)).status == "failed"
+    assert await hook.store.suppressed([Key(TENANT, ADDRESS), Key("other", ADDRESS)]) == [("hard_bounce",), ()]
+
+
+@pytest.mark.parametrize("smtp_id", ["", "<x@geopod-ismtpd-1>", "<ntf_1.0.acme@x>", f"<{NAMED}.0.@x>"])
+async def test_a_late_bounce_of_nobody_in_particular_suppresses_for_all_who_write_there(smtp_id: str) -> None:
+    """The mailbox is gone, whoever wrote to it: for every tenant with such a user, and for no other."""
+    hook = Hook()
+    await hook.store.put_user(User(TENANT, "anna", email=ADDRESS.upper()))
+    await hook.store.put_user(User("zoo", "anna", email=ADDRESS))
+    await hook.post({**LATE, "smtp-id": smtp_id}, {**LATE, "type": "blocked", "email": "ben@acme.example"})
+    asked = [Key(TENANT, ADDRESS), Key("zoo", ADDRESS), Key("other", ADDRESS)]
+    assert await hook.store.suppressed(asked) == [("hard_bounce",), ("hard_bounce",), ()]
+
+
+async def test_dropped_for_a_list_of_the_providers_is_suppressed() -> None:
+    """Not failed: there is nothing to replay as long as SendGrid has the address on its list."""
+    hook = await Hook().mailed()
+    await hook.post(happened("dropped", reason="Bounced Address"))
+    delivery = await hook.delivery("email")
+    assert (delivery.status, delivery.reason) == ("suppressed", "Bounced Address")
+
+
+async def test_too_many_events_are_too_large() -> None:
+    """However small they are: nothing of them is recorded."""
+    hook = await Hook().mailed()
+    body = json.dumps([{"event": "open", "email": "", "n": n} for n in range(MAX_EVENTS + 1)]).encode()
+    assert len(body) < MAX_WEBHOOK
+    (await hook.raw(body, signed(body))).problem(413, "too_large")
+    ten_thousand = json.dumps([happened("open", sg_event_id=f"sg-{n}") for n in range(10_000)]).encode()
+    (await hook.raw(ten_thousand, signed(ten_thousand))).problem(413, "too_large")
+    assert len((await hook.history()).events) == 3
+
+
+# --- any order, any number of times -----------------------------------------------------------------------------------
+
+RANKS = ["sent", "suppressed", "failed", "delivered"]
+"""From the least to the best that is known of a mail that was handed over (docs/lifecycle.md)."""
+MEANS = {"delivered": "delivered", "bounce": "failed", "blocked": "failed", "dropped": "failed"}
+
+
+def model(kinds: list[str]) -> tuple[str, dict[str, int]]:
+    """The reference: the highest rank that was told, and how many different events of each kind of engagement."""
+    status = max((MEANS.get(kind, "sent") for kind in kinds), key=RANKS.index, default="sent")
+    return status, {ours: kinds.count(theirs) for theirs, ours in (("open", "opened"), ("click", "clicked"))}
+
+
+@settings(max_examples=60, deadline=None, database=None)
+@given(st.data(), st.lists(st.sampled_from(["delivered", "deferred", "bounce", "blocked", "dropped", "open", "click",
+                                            "processed", "spamreport"]), max_size=8))  # fmt: skip
+def test_any_shuffle_with_duplicates_ends_the_same(data: st.DataObject, kinds: list[str]) -> None:
+    """Against a reference model: whatever order and portions, whichever events twice or thrice, at whatever times."""
+    story = [
+        happened("bounce" if kind == "blocked" else kind, sg_event_id=f"sg-{n}", type="blocked" if kind == "blocked"
+                 else "bounce", timestamp=SECOND + data.draw(st.integers(-3, 3)))
+        for n, kind in enumerate(kinds)
+    ]  # fmt: skip
+    again = data.draw(st.lists(st.sampled_from(story), max_size=8)) if story else []
+    order = data.draw(st.permutations(story + again))
+
+    async def told() -> tuple[str, dict[str, int], list[int]]:
+        hook = await Hook().mailed()
+        ranks = [RANKS.index("sent")]
+        left = list(order)
+        while left:
+            portion = data.draw(st.integers(1, len(left)))
+            await hook.post(*left[:portion])
+            left = left[portion:]
+            ranks.append(RANKS.index((await hook.delivery("email")).status))
+        counted = [one.kind for one in (await hook.history()).events]
+        engaged = {kind: counted.count(kind) for kind in ("opened", "clicked")}  # type: ignore[arg-type]
+        return (await hook.delivery("email")).status, engaged, ranks
+
+    status, engaged, ranks = asyncio.run(told())
+    assert (status, engaged) == model(kinds)
+    assert ranks == sorted(ranks), "a status never moves back"
