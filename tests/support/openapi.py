@@ -24,6 +24,7 @@ PATHS: Final = (
     "/v1/send",
     "/v1/send/bulk",
     "/v1/users/{user_id}/token",
+    "/v1/webpush/key",
 )
 _REFERENCE: Final = re.compile(r'"#/components/schemas/([^"]+)"')
 

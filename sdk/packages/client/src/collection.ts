@@ -75,10 +75,7 @@ export class Collection {
 
   get unread(): number {
     let unread = this.#unread;
-    for (const id of this.#marking()) {
-      const entry = this.#entries.get(id);
-      if (entry) unread += Number(isUnread(entry.shown)) - Number(isUnread(entry.base));
-    }
+    for (const { shown, base } of this.#entries.values()) unread += Number(isUnread(shown)) - Number(isUnread(base));
     for (const { confirmed, unknown } of this.#pending) unread -= confirmed ? 0 : unknown;
     return Math.max(0, unread);
   }
@@ -232,10 +229,6 @@ export class Collection {
 
   #confirm(spoken: (pending: Pending) => boolean): void {
     for (const pending of this.#pending) if (spoken(pending)) pending.confirmed = true;
-  }
-
-  #marking(): Set<string> {
-    return new Set([...this.#pending].flatMap((pending) => [...idsOf(pending)]));
   }
 
   /** Lays the marks under way over the base. */

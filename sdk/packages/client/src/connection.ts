@@ -82,7 +82,7 @@ export const IDLE: Machine = {
 export function step(machine: Machine, event: Event, random: number): Step {
   switch (event.is) {
     case "start":
-      return startable(machine) ? authorize({ ...IDLE }, false) : [machine, []];
+      return running(machine) ? [machine, []] : authorize(IDLE);
     case "stop":
       return end({ ...IDLE, phase: "closed" });
     case "refused":
@@ -116,21 +116,18 @@ function connectedTo(machine: Machine, event: OfSocket, random: number): Step {
       return [{ ...machine, departing: true }, [{ do: "set", timer: "again", ms: event.afterMs }]];
     case "renewed":
     case "jumped":
-      return again(machine);
+      return authorize(machine);
     case "closed":
       return lost(machine, event.code, event.reason, random);
   }
-}
-
-function startable({ phase }: Machine): boolean {
-  return phase === "idle" || phase === "closed" || phase === "unauthorized";
 }
 
 function running({ phase }: Machine): boolean {
   return phase !== "idle" && phase !== "closed" && phase !== "unauthorized";
 }
 
-function authorize(machine: Machine, fresh: boolean): Step {
+/** Comes back at once, by way of a token. */
+function authorize(machine: Machine, fresh = false): Step {
   return end({ ...machine, phase: "authorizing", departing: false }, [{ do: "authorize", fresh }]);
 }
 
@@ -155,11 +152,6 @@ function end(machine: Machine, then: readonly Effect[] = []): Step {
   return [machine, [{ do: "leave" }, ...then]];
 }
 
-/** Comes back at once. */
-function again(machine: Machine): Step {
-  return authorize(machine, false);
-}
-
 function wait(machine: Machine, error: HeliographError, random: number): Step {
   const failures = machine.failures + 1;
   const waitMs = backoffMs(failures, random);
@@ -178,7 +170,7 @@ function lost(machine: Machine, code: number, reason: string, random: number): S
     const refusal = new HeliographError("unauthorized", "The token was refused.", { status: code - 4000 });
     return unauthorized(machine, refusal, [{ do: "refuse", error: refusal }]);
   }
-  if (machine.departing) return again(machine);
+  if (machine.departing) return authorize(machine);
   const [next, effects] = wait(machine, error, random);
   return OUR_FAULT.includes(code) ? [next, [{ do: "warn", message: error.message }, ...effects]] : [next, effects];
 }
@@ -186,7 +178,7 @@ function lost(machine: Machine, code: number, reason: string, random: number): S
 function rang(machine: Machine, timer: Timer, random: number): Step {
   switch (timer) {
     case "again":
-      return again(machine);
+      return authorize(machine);
     case "stable":
       return [{ ...machine, failures: 0, refusals: 0 }, []];
     case "silence":
@@ -201,5 +193,5 @@ function signalled(machine: Machine, signal: Signal): Step {
     return [machine, [{ do: "ping" }, { do: "set", timer: "silence", ms: DOUBT_MS }]];
   }
   if (signal === "offline") return [machine, []];
-  return machine.phase === "waiting" || machine.phase === "suspended" ? again(machine) : [machine, []];
+  return machine.phase === "waiting" || machine.phase === "suspended" ? authorize(machine) : [machine, []];
 }

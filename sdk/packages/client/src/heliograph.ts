@@ -31,7 +31,8 @@ import { count } from "./wire.ts";
 
 const KEPT_ITEMS = 50;
 
-type Listeners = { [E in keyof HeliographEvents]: Set<(told: HeliographEvents[E]) => void> };
+/** An event's name, and who wants to hear of it. */
+type Listener = readonly [keyof HeliographEvents, (told: never) => void];
 
 /**
  * Inbox, unread count, marks, preferences and devices of one user, live.
@@ -53,7 +54,6 @@ export class Heliograph {
   };
   readonly webPush: { publicKey(): Promise<string | null> };
 
-  readonly #options: HeliographOptions;
   readonly #environment: Environment;
   readonly #tokens: Tokens;
   readonly #http: Http;
@@ -63,12 +63,14 @@ export class Heliograph {
   readonly #cache: Cache;
   readonly #unread = new Cell(0);
   readonly #inboxes = new Map<string, LiveInbox>();
-  readonly #listeners: Listeners = { notification: new Set(), warning: new Set(), unauthorized: new Set() };
+  readonly #listeners = new Set<Listener>();
 
   /** Throws TypeError when `baseUrl` is no http(s) URL. */
   constructor(options: HeliographOptions) {
     const baseUrl = originOf(options.baseUrl);
-    this.#options = options;
+    const { logger, onUnauthorized } = options;
+    if (logger) this.on("warning", ({ message, details }) => logger.warn(`Heliograph: ${message}`, details));
+    if (onUnauthorized) this.on("unauthorized", onUnauthorized);
     this.#environment = options.environment ?? environmentOfPlatform();
     const environment = this.#environment;
     const transport = options.transport ?? webTransport();
@@ -95,7 +97,7 @@ export class Heliograph {
         arrived: (notification) => this.#emit("notification", notification),
         moved: () => this.#keep(),
         countUnread: async () => count((await http.call("GET", "/v1/inbox/unread"))["unread"]) ?? 0,
-        refused: (error) => this.#refused(error),
+        refused: (error) => this.#emit("unauthorized", error),
         warn: this.#warn,
       },
     );
@@ -114,29 +116,28 @@ export class Heliograph {
 
   /** Connects, and stays connected until `stop()`. Also ends `unauthorized`. Does nothing while it runs. */
   start(): void {
-    if (this.connection.getSnapshot().status === "unauthorized") this.#tokens.reset(null);
+    this.#tokens.reset(null);
     this.#session.start();
   }
 
   /** Lists and counts stay as they are. */
   async stop(): Promise<void> {
     this.#session.stop();
-    this.#tokens.rest();
     await this.#cache.flush();
   }
 
   /** Stops, and removes what `storage` holds of this user: for signing out. */
   async forget(): Promise<void> {
     this.#session.stop();
-    this.#tokens.rest();
-    await this.#cache.remove(this.#key);
+    await this.#cache.remove(this.#session.name);
   }
 
   /** A newer token of the same user. Ends `unauthorized`. */
   setToken(token: string): void {
     this.#tokens.reset(token);
+    // Whichever of the two applies.
+    this.#session.tokenChanged();
     if (this.connection.getSnapshot().status === "unauthorized") this.#session.start();
-    else this.#session.tokenChanged();
   }
 
   /** The registered device this runs on; null = none. It gets no push while it is connected. */
@@ -187,24 +188,18 @@ export class Heliograph {
 
   /** Answers how to stop listening. */
   on<E extends keyof HeliographEvents>(event: E, listener: (told: HeliographEvents[E]) => void): () => void {
-    const own = (told: HeliographEvents[E]) => listener(told);
-    this.#listeners[event].add(own);
-    return () => void this.#listeners[event].delete(own);
+    const own: Listener = [event, listener];
+    this.#listeners.add(own);
+    return () => void this.#listeners.delete(own);
   }
 
   #emit<E extends keyof HeliographEvents>(event: E, told: HeliographEvents[E]): void {
-    for (const listener of [...this.#listeners[event]]) listener(told);
+    for (const [name, listener] of [...this.#listeners]) if (name === event) listener(told as never);
   }
 
   readonly #warn = (message: string, details?: unknown): void => {
-    this.#options.logger?.warn(`Heliograph: ${message}`, details);
     this.#emit("warning", { message, details });
   };
-
-  #refused(error: HeliographError): void {
-    this.#options.onUnauthorized?.(error);
-    this.#emit("unauthorized", error);
-  }
 
   #each(run: (inbox: LiveInbox) => void): void {
     for (const inbox of this.#inboxes.values()) run(inbox);
@@ -218,13 +213,8 @@ export class Heliograph {
 
   // --- the copy for the next start ---
 
-  get #key(): string {
-    const { tenant, user } = this.#tokens.claims;
-    return `heliograph ${originOf(this.#options.baseUrl)} ${tenant} ${user}`;
-  }
-
   async #fromCache() {
-    const copy = this.user === null ? null : await this.#cache.load(this.#key);
+    const copy = this.user === null ? null : await this.#cache.load(this.#session.name);
     if (copy) this.#collection.restore(copy.notifications, copy.unread);
     return copy?.position ?? null;
   }
@@ -232,7 +222,7 @@ export class Heliograph {
   /** One tab writes for all. */
   #keep(): void {
     if (!this.#session.leads || this.user === null) return;
-    this.#cache.save(this.#key, () => ({
+    this.#cache.save(this.#session.name, () => ({
       position: this.#session.position,
       unread: this.#collection.unread,
       notifications: this.#collection.list((item) => item.archivedAt === null, null).slice(0, KEPT_ITEMS),

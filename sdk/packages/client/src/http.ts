@@ -6,7 +6,7 @@ import { backoffMs } from "./backoff.ts";
 import { type FieldError, HeliographError } from "./errors.ts";
 import type { Environment, HttpResponse, Transport } from "./ports.ts";
 import type { Tokens } from "./token.ts";
-import { type Json, object, parseJson, text } from "./wire.ts";
+import { type Json, parseJson, text } from "./wire.ts";
 
 const TIMEOUT_MS = 15_000;
 const TRIES = 4;
@@ -61,7 +61,6 @@ export class Http {
   async #once(method: Method, path: string, body: unknown, token: string) {
     const json = body === undefined ? undefined : JSON.stringify(body);
     const headers = {
-      Accept: "application/json",
       Authorization: `Bearer ${token}`,
       ...(json !== undefined && { "Content-Type": "application/json" }),
     };
@@ -71,7 +70,7 @@ export class Http {
         await transport.fetch(baseUrl + path, { method, headers, body: json, timeoutMs: TIMEOUT_MS }),
       );
     } catch (cause) {
-      return new HeliographError("network", "The server could not be reached.", { cause });
+      return new HeliographError("network", "There was no answer.", { cause });
     }
   }
 }
@@ -82,22 +81,17 @@ export async function outcomeOf(response: HttpResponse): Promise<Json | Heliogra
   const { status } = response;
   if (status >= 200 && status < 300) {
     const json = body === "" ? {} : parseJson(body);
-    return json ?? new HeliographError("protocol", "The server's answer is not JSON.", { status });
+    return json ?? new HeliographError("protocol", "The answer is not JSON.", { status });
   }
   return problem(status, parseJson(body) ?? {}, response.header("Retry-After"));
 }
 
 function problem(status: number, json: Json, retryAfter: string | null): HeliographError {
-  const code = text(json["code"]) ?? (status === 401 ? "unauthorized" : "http");
-  const message = text(json["detail"]) ?? text(json["title"]) ?? `The server answered ${status}.`;
-  const errors = Array.isArray(json["errors"]) ? json["errors"].flatMap(fieldError) : [];
-  const seconds = retryAfter === null || retryAfter.trim() === "" ? Number.NaN : Number(retryAfter);
+  const code = text(json["code"]) ?? "http";
+  const message = text(json["detail"]) ?? `The server answered ${status}.`;
+  const errors = Array.isArray(json["errors"]) ? (json["errors"] as FieldError[]) : [];
+  const seconds = Number(retryAfter ?? "none");
   return new HeliographError(code, message, { status, errors, retryAfterS: seconds >= 0 ? seconds : null });
-}
-
-function fieldError(value: unknown): FieldError[] {
-  const json = object(value);
-  return json ? [{ path: text(json["path"]) ?? "", message: text(json["message"]) ?? "" }] : [];
 }
 
 /** Whether the same call may well succeed a little later. */

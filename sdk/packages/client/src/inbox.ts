@@ -3,6 +3,7 @@
 import type { Collection } from "./collection.ts";
 import { asError, type HeliographError } from "./errors.ts";
 import { type Http, passes } from "./http.ts";
+import { Cell } from "./readable.ts";
 import type { Inbox, InboxFilter, InboxSnapshot, Notification } from "./types.ts";
 import { count, parseItem, text } from "./wire.ts";
 
@@ -23,7 +24,8 @@ export interface InboxPorts {
 export class LiveInbox implements Inbox {
   readonly #filter: InboxFilter;
   readonly #ports: InboxPorts;
-  readonly #listeners = new Set<() => void>();
+  /** Another number whenever the snapshot is another one. */
+  readonly #changes = new Cell(0);
   /** The oldest id that is loaded; null = all, or nothing yet. */
   #from: string | null = null;
   #cursor: string | null = null;
@@ -49,10 +51,8 @@ export class LiveInbox implements Inbox {
   };
 
   readonly subscribe = (listener: () => void): (() => void) => {
-    const own = () => listener();
-    this.#listeners.add(own);
     if (this.#stale && this.#loaded) void this.refetch();
-    return () => void this.#listeners.delete(own);
+    return this.#changes.subscribe(listener);
   };
 
   readonly refetch = (): Promise<void> => {
@@ -80,7 +80,7 @@ export class LiveInbox implements Inbox {
 
   /** Something may have been missed: loads anew what somebody looks at, and the rest once somebody does. */
   revalidate(): void {
-    if (this.#listeners.size > 0 || !this.#loaded) void this.refetch();
+    if (this.#changes.listened || !this.#loaded) void this.refetch();
     else this.#stale = true;
   }
 
@@ -91,7 +91,7 @@ export class LiveInbox implements Inbox {
 
   /** The collection changed. */
   changed(): void {
-    for (const listener of [...this.#listeners]) listener();
+    this.#changes.set(this.#changes.getSnapshot() + 1);
   }
 
   /** Whether an item that isn't known could stand in what is loaded. */

@@ -3,24 +3,19 @@
 import { asError, type HeliographError } from "./errors.ts";
 import type { Http } from "./http.ts";
 import { Cell } from "./readable.ts";
-import type { DeepPartial, Preferences, PreferencesSnapshot, Readable } from "./types.ts";
+import type { DeepPartial, Preferences, PreferencesSnapshot } from "./types.ts";
 import { type Json, object } from "./wire.ts";
-
-const NOTHING: PreferencesSnapshot = { preferences: null, isLoading: false, error: null };
 
 type Choice = Preferences["channels"];
 
-export class LivePreferences implements Readable<PreferencesSnapshot> {
-  readonly #cell = new Cell(NOTHING);
+export class LivePreferences extends Cell<PreferencesSnapshot> {
   readonly #http: Http;
   #server: Preferences | null = null;
   readonly #changes: DeepPartial<Preferences>[] = [];
   #queue: Promise<unknown> = Promise.resolve();
 
-  readonly getSnapshot = this.#cell.getSnapshot;
-  readonly subscribe = this.#cell.subscribe;
-
   constructor(http: Http) {
+    super({ preferences: null, isLoading: false, error: null });
     this.#http = http;
   }
 
@@ -63,7 +58,7 @@ export class LivePreferences implements Readable<PreferencesSnapshot> {
 
   #draw(error: HeliographError | null = null, isLoading = false): void {
     const preferences = this.#server && this.#changes.reduce(merged, this.#server);
-    this.#cell.set({ preferences, isLoading, error });
+    this.set({ preferences, isLoading, error });
   }
 }
 

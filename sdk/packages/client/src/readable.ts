@@ -19,6 +19,10 @@ export class Cell<T> implements Readable<T> {
     return () => void this.#listeners.delete(own);
   };
 
+  get listened(): boolean {
+    return this.#listeners.size > 0;
+  }
+
   /** Tells the listeners if the value is another one. */
   set(value: T): void {
     if (Object.is(value, this.#value)) return;

@@ -12,7 +12,7 @@ import { Crew, type SharedFrame, type SharedState, type Told } from "./tabs.ts";
 import type { Tokens } from "./token.ts";
 import type { ConnectionState, ConnectionStatus, Notification } from "./types.ts";
 import { Recount } from "./unread.ts";
-import type { Arrival, Connected, Position } from "./wire.ts";
+import type { AllRead, Arrival, Connected, Marked, Position } from "./wire.ts";
 
 export interface SessionOptions {
   readonly baseUrl: string;
@@ -90,6 +90,12 @@ export class Session {
     options.tokens.onRenewed = () => this.#leader && this.#link.reconnect("renewed");
   }
 
+  /** Of this user of this server, in what tabs and starts share. */
+  get name(): string {
+    const { tokens, baseUrl } = this.#options;
+    return `heliograph ${baseUrl} ${tokens.claims.tenant} ${tokens.claims.user}`;
+  }
+
   get leads(): boolean {
     return this.#leader;
   }
@@ -139,9 +145,9 @@ export class Session {
 
   /** Runs at random within half a minute, if it isn't stopped by then: so that not everybody comes at once. */
   later(run: () => void): void {
-    const { clock, random } = this.#options.environment;
+    const { environment } = this.#options;
     const current = this.#end;
-    clock.after(random() * LATER_WITHIN_MS, () => current && this.#end === current && run());
+    environment.clock.after(environment.random() * LATER_WITHIN_MS, () => current && this.#end === current && run());
   }
 
   /** The unread count is in doubt. */
@@ -163,12 +169,11 @@ export class Session {
     const position = await this.#events.identified();
     if (this.#end !== current) return;
     if (!this.#stream.position) this.#stream = new Stream(position);
-    const { environment, crossTab, tokens, baseUrl } = this.#options;
-    const { user, tenant } = tokens.claims;
+    const { environment, crossTab, tokens } = this.#options;
     // Without a user's name tabs of two users might share a connection.
-    const tabs = crossTab && user !== null ? environment.tabs : null;
+    const tabs = crossTab && tokens.claims.user !== null ? environment.tabs : null;
     await new Promise<void>((resolve) => {
-      this.#crew = new Crew(tabs, `heliograph ${baseUrl} ${tenant} ${user}`, {
+      this.#crew = new Crew(tabs, this.name, {
         lead: () => {
           if (this.#end !== current) return;
           this.#leader = true;
@@ -188,6 +193,7 @@ export class Session {
     this.#leader = false;
     this.#leading = null;
     this.#recount.stop();
+    this.#options.tokens.rest();
     this.#crew?.leave();
     this.#crew = null;
   }
@@ -195,26 +201,36 @@ export class Session {
   // --- what comes over the connection ---
 
   #received(frame: SharedFrame): void {
-    if (frame.t === "connected") this.#connected(frame);
-    else if (frame.t !== "notification") this.#apply(frame);
-    else if (!this.#arrived(frame)) return;
-    this.#crew?.tell({ k: "frame", epoch: this.#stream.position?.epoch ?? "", frame });
+    if (!this.#take(frame, this.#stream.position?.epoch, true)) return;
+    this.#crew?.tell({ k: "frame", epoch: this.#stream.position?.epoch, frame });
     // After the others were told: what was acknowledged must not be lost with this tab.
     if (frame.t === "notification") this.#link.ack(frame.offset);
   }
 
-  /** False = not taken. */
-  #arrived(frame: Arrival): boolean {
-    const verdict = this.#stream.arrived(frame.offset);
+  /** A frame of this tab's connection (`own`) or of the leader's. False = a double, or one that comes again. */
+  #take(frame: SharedFrame, epoch: string | undefined, own: boolean): boolean {
+    if (frame.t === "connected") this.#connected(frame);
+    else if (frame.t !== "notification") this.#marked(frame);
+    else return this.#arrived(frame, epoch, own);
+    return true;
+  }
+
+  #arrived({ offset, notification }: Arrival, epoch = "", own: boolean): boolean {
+    const verdict = this.#stream.position?.epoch === epoch ? this.#stream.arrived(offset) : "jump";
     if (verdict === "duplicate") return false;
     if (verdict === "jump") {
-      if (this.#stream.retryAfterJump()) {
+      if (own && this.#stream.retryAfterJump()) {
         this.#link.reconnect("jumped");
         return false;
       }
-      this.#skipTo({ epoch: this.#stream.position?.epoch ?? "", offset: frame.offset });
+      this.#skipTo({ epoch, offset });
     }
-    this.#apply(frame);
+    if (!notification) this.#events.warn("Ignored: a notification without an id.");
+    else {
+      if (this.#options.collection.arrived(notification)) this.#recount.arrived();
+      this.#events.arrived(notification);
+    }
+    this.#events.moved();
     return true;
   }
 
@@ -238,15 +254,8 @@ export class Session {
     this.#events.moved();
   }
 
-  #apply(frame: Exclude<SharedFrame, Connected>): void {
+  #marked(frame: Marked | AllRead): void {
     const { collection } = this.#options;
-    if (frame.t === "notification") {
-      if (frame.notification === null) this.#events.warn("A notification was ignored: it has no id.");
-      else if (collection.arrived(frame.notification)) this.#recount.arrived();
-      if (frame.notification) this.#events.arrived(frame.notification);
-      this.#events.moved();
-      return;
-    }
     if (frame.t === "all_read") {
       if (!collection.allRead(frame)) this.#events.stale();
     } else if (!collection.marked(frame)) this.#events.stale(frame.id);
@@ -284,7 +293,7 @@ export class Session {
       case "state":
         return this.#leader ? undefined : this.#follow(message.state, message.position);
       case "frame":
-        return this.#shared(message.epoch, message.frame);
+        return void this.#take(message.frame, message.epoch, false);
       case "count":
         return void this.#options.collection.counted(message.unread);
       case "device":
@@ -303,16 +312,6 @@ export class Session {
     // Lists are loaded from now on, and frames come from now on: nothing before matters.
     if (position) this.#stream.moveTo(position);
     this.#becomeReady();
-  }
-
-  #shared(epoch: string, frame: SharedFrame): void {
-    if (frame.t === "connected") return this.#connected(frame);
-    if (frame.t !== "notification") return this.#apply(frame);
-    const known = this.#stream.position;
-    const verdict = known?.epoch === epoch ? this.#stream.arrived(frame.offset) : "jump";
-    if (verdict === "duplicate") return;
-    if (verdict === "jump") this.#skipTo({ epoch, offset: frame.offset });
-    this.#apply(frame);
   }
 
   #takeDevice(device: string | null): void {

@@ -58,7 +58,7 @@ export class Cache {
     try {
       return this.#storage && (await use(this.#storage));
     } catch (error) {
-      if (!this.#warned) this.#warn("The storage can't be used; nothing is kept for the next start.", error);
+      if (!this.#warned) this.#warn("The storage can't be used.", error);
       this.#warned = true;
       return null;
     }

@@ -18,7 +18,7 @@ export type Told =
   /** A tab is new: the leader says where it stands. */
   | { readonly k: "hello" }
   | { readonly k: "state"; readonly state: SharedState; readonly position: Position | null }
-  | { readonly k: "frame"; readonly epoch: string; readonly frame: SharedFrame }
+  | { readonly k: "frame"; readonly epoch: string | undefined; readonly frame: SharedFrame }
   | { readonly k: "count"; readonly unread: number }
   /** To the leader. */
   | { readonly k: "focus" | "recount" }
@@ -31,7 +31,7 @@ export interface CrewEvents {
   warn(message: string, details?: unknown): void;
 }
 
-const ALONE = "Tabs can't share a connection here: this one has its own.";
+const ALONE = "Tabs can't share a connection here.";
 
 export class Crew {
   readonly #channel: Channel | null;

@@ -14,7 +14,7 @@ export interface Claims {
 }
 
 /** What stands in a JWT, without checking its signature: that is the server's business. */
-export function claimsOf(token: string): Claims {
+function claimsOf(token: string): Claims {
   const json = parseJson(decodeBase64Url(token.split(".")[1] ?? ""));
   const [from, until] = [json?.["iat"], json?.["exp"]];
   const lifeMs = typeof from === "number" && typeof until === "number" && until > from ? (until - from) * 1000 : null;
@@ -83,13 +83,14 @@ export class Tokens {
   }
 
   async #call(): Promise<string> {
-    let token: unknown;
+    let [token, cause]: unknown[] = [];
     try {
       token = await this.#ask();
-    } catch (cause) {
-      throw new HeliographError("token", "getToken failed.", { cause });
+    } catch (error) {
+      cause = error;
     }
-    if (typeof token !== "string" || token === "") throw new HeliographError("token", "getToken answered no token.");
+    if (typeof token !== "string" || token === "")
+      throw new HeliographError("token", "getToken gave no token.", { cause });
     if (this.#refusal) throw this.#refusal;
     this.#take(token);
     return token;

@@ -6,14 +6,12 @@ import type { Environment } from "./ports.ts";
 
 /** A notification that takes longer from the store to the page has been sent as an e-mail by now. */
 const DOUBT_MS = 30_000;
-const CALM_MS = 1_000;
-const APART_MS = 10_000;
+const CALM_MS = 2_000;
 
 export class Recount {
   readonly #environment: Environment;
   readonly #ask: () => void;
-  #countedAt = Number.NEGATIVE_INFINITY;
-  #askedAt = Number.NEGATIVE_INFINITY;
+  #countedAt = -DOUBT_MS;
   #cancel: (() => void) | null = null;
 
   constructor(environment: Environment, ask: () => void) {
@@ -31,15 +29,11 @@ export class Recount {
     if (this.#environment.clock.now() - this.#countedAt < DOUBT_MS) this.soon();
   }
 
-  /** The count is in doubt. Asks once it has been calm for a second or two, at most every ten seconds. */
+  /** The count is in doubt. Asks once it has been calm for two seconds or a little more. */
   soon(): void {
-    const { clock, random } = this.#environment;
-    const calm = CALM_MS * (1 + random());
-    this.#cancel?.();
-    this.#cancel = clock.after(Math.max(calm, this.#askedAt + APART_MS - clock.now()), () => {
-      this.#askedAt = clock.now();
-      this.#ask();
-    });
+    const { clock } = this.#environment;
+    this.stop();
+    this.#cancel = clock.after(CALM_MS * (1 + this.#environment.random()), this.#ask);
   }
 
   stop(): void {

@@ -38,7 +38,7 @@ export interface AllRead {
   readonly at: string;
   readonly unread: number | null;
 }
-export interface Depart {
+interface Depart {
   readonly t: "reconnect";
   readonly afterMs: number;
 }
@@ -73,16 +73,16 @@ export function parseFrame(text: string): Frame | null {
     case "inbox":
       return inboxChange(json);
     case "reconnect":
-      return { t: "reconnect", afterMs: isCount(json["after_ms"]) ? json["after_ms"] : 0 };
+      return { t: "reconnect", afterMs: count(json["after_ms"]) ?? 0 };
     default:
       return null;
   }
 }
 
 function connected(json: Json): Connected | null {
-  const { epoch, offset, unread, heartbeat_s: heartbeat } = json;
+  const { epoch, offset, unread } = json;
   if (typeof epoch !== "string" || !isCount(offset)) return null;
-  const heartbeatS = typeof heartbeat === "number" && heartbeat > 0 ? heartbeat : DEFAULT_HEARTBEAT_S;
+  const heartbeatS = Number(json["heartbeat_s"]) || DEFAULT_HEARTBEAT_S;
   const position = { epoch, offset };
   return { t: "connected", position, recovered: json["recovered"] === true, unread: count(unread), heartbeatS };
 }

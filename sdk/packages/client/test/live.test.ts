@@ -244,7 +244,7 @@ describe("resuming", () => {
     const { client, environment } = await connected({}, server);
     expect(client.unread.getSnapshot()).toBe(1);
     server.arrive(late);
-    await environment.clock.advance(2_000);
+    await environment.clock.advance(3_000);
     expect(client.unread.getSnapshot()).toBe(1);
   });
 });

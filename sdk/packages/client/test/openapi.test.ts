@@ -53,6 +53,7 @@ async function made(): Promise<{ request: string; body: boolean }[]> {
   await client.preferences.update({ channels: { email: false } });
   await client.devices.register("webpush", { endpoint: "https://push.example" });
   await client.devices.remove("dev_1");
+  await client.webPush.publicKey();
   const backEnd = new HeliographServer({ baseUrl: "http://notify.test", key: "k", tries: 1, transport: server });
   await backEnd.sendMany([{ to: "ann", title: "1" }]);
   await backEnd.sendMany([

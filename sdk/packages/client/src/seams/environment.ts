@@ -29,7 +29,7 @@ export function browserEnvironment(): Environment {
 
 /** The browser's where there is a document, else the plain one. */
 export function environmentOfPlatform(): Environment {
-  return typeof document === "object" && typeof navigator === "object" ? browserEnvironment() : plainEnvironment();
+  return typeof document === "object" ? browserEnvironment() : plainEnvironment();
 }
 
 /** localStorage. What a user sees is then kept on the device until `forget()`. */
@@ -54,15 +54,14 @@ export function decodeBase64Url(encoded: string): string {
 }
 
 function listen(listener: (signal: Signal) => void): () => void {
-  const heard: [EventTarget, string, () => void][] = [
-    [window, "online", () => listener("online")],
-    [window, "offline", () => listener("offline")],
-    [window, "focus", () => listener("focus")],
-    [document, "visibilitychange", () => document.visibilityState === "visible" && listener("focus")],
-  ];
-  for (const [target, name, run] of heard) target.addEventListener(name, run);
+  const signals = ["online", "offline", "focus"] as const;
+  const hear = ({ type }: Event) => listener(type as Signal);
+  const look = () => document.visibilityState === "visible" && listener("focus");
+  for (const signal of signals) window.addEventListener(signal, hear);
+  document.addEventListener("visibilitychange", look);
   return () => {
-    for (const [target, name, run] of heard) target.removeEventListener(name, run);
+    for (const signal of signals) window.removeEventListener(signal, hear);
+    document.removeEventListener("visibilitychange", look);
   };
 }
 

@@ -2,7 +2,6 @@
 // HeliographError. Whether a repeated send is the same send is the idempotency key's business.
 
 import { randomInt } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { backoffMs } from "../backoff.ts";
 import { HeliographError } from "../errors.ts";
 import { type Method, outcomeOf, passes } from "../http.ts";
@@ -31,7 +30,8 @@ export class Calls {
       if (!(outcome instanceof HeliographError)) return outcome;
       if (made >= tries || !passes(outcome)) throw outcome;
       const asked = (outcome.retryAfterS ?? 0) * 1000;
-      await sleep(Math.min(LONGEST_WAIT_MS, asked + backoffMs(made, randomInt(1_000) / 1_000)));
+      const ms = Math.min(LONGEST_WAIT_MS, asked + backoffMs(made, randomInt(1_000) / 1_000));
+      await new Promise((resolve) => setTimeout(resolve, ms));
     }
   }
 
@@ -46,7 +46,7 @@ export class Calls {
       });
       return await outcomeOf(response);
     } catch (cause) {
-      return new HeliographError("network", "The server could not be reached.", { cause });
+      return new HeliographError("network", "There was no answer.", { cause });
     }
   }
 }
