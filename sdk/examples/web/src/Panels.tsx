@@ -75,12 +75,33 @@ export function Mailbox({ mails }: { readonly mails: readonly Mail[] }): ReactNo
               <time dateTime={mail.at}>{relativeTime(mail.at, now, { locale: "en", justNow: "now" })}</time>
             </div>
             <strong>{mail.title}</strong>
-            <p>{mail.body.replace(mail.title, "").trim()}</p>
+            <MailText mail={mail} />
           </li>
         ))}
       </ol>
     </section>
   );
+}
+
+const LINK = /^(?:(?<label>[^:]+): )?(?<url>https?:\/\/\S+)$/;
+
+/** The plain text of the mail; a line that is a URL becomes a link, as a mail program makes it. */
+function MailText({ mail }: { readonly mail: Mail }): ReactNode {
+  const lines = mail.body
+    .replace(mail.title, "")
+    .split("\n")
+    .filter((line) => line.trim() !== "");
+  return lines.map((line) => {
+    const { label, url } = LINK.exec(line.trim())?.groups ?? {};
+    if (!url) return <p key={line}>{line}</p>;
+    return (
+      <p key={line}>
+        <a href={url} target="_blank" rel="noopener noreferrer">
+          {label ?? url.replace(/^https?:\/\//, "")}
+        </a>
+      </p>
+    );
+  });
 }
 
 const TITLES: Readonly<Record<Kind, string>> = {
