@@ -126,6 +126,7 @@ def push_message(item: PushItem, notification: Notification, now: Millis) -> Pus
         collapse_key=notification.collapse_key,
         ttl_s=None if left_ms is None else left_ms // 1000,
         urgent=notification.level is not Level.P2,
+        level=notification.level,
         action_url=notification.action_url,
         image_url=notification.image_url,
         badge=notification.badge,
