@@ -1,8 +1,8 @@
 """Provider: Apple Push Notification service: one push, one HTTP/2 request.
 
 Reads a `PushMessage`, writes `POST {base}/3/device/{token}`. What the request looks like stands in apns_message.py,
-what answers mean in apns_codes.py, the token in apns_token.py, the connections in apns_pool.py. It asks again only where
-APNs has certainly not taken the push: once, with a fresh provider token or on a fresh connection.
+what answers mean in apns_codes.py, the token in apns_token.py, the connections in apns_pool.py. It asks again only
+where APNs has certainly not taken the push: once, with a fresh provider token or on a fresh connection.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """APNs: the provider token, an ES256 JWT, anew every 50 minutes. Reads a clock and a key; never logs a token.
 
-All connections of all servers must show the same token, and it must not change more often than every 20 minutes
+All connections of all servers should show the same token, and on none may it change more often than every 20 minutes
 (Apple, "Establishing a token-based connection to APNs"). So `iat` stands on a grid of 50 minutes and the signature is
 deterministic (RFC 6979): processes that share a key make the same token at any moment, without asking each other.
 """
@@ -22,7 +22,7 @@ from heliograph.core.ports import Clock
 
 ROTATE_S: Final = 50 * 60
 LEAST_S: Final = 20 * 60
-"""APNs refuses a token that comes sooner after the last one."""
+"""How long a token is shown at least before the next."""
 _SKEW_S: Final = 60
 """A token is not shown before it is so old, lest APNs' clock be behind ours."""
 _HALF: Final = 32
@@ -45,36 +45,41 @@ class ProviderToken:
         self._team_id = team_id
         self._clock = clock
         self._on_grid = True
-        self._issued_s = 0
+        self._issued_s = self._shown_s = 0
         self._value = ""
 
     def current(self) -> str:
-        """Made at most once in `ROTATE_S`; costs nothing in between."""
+        """The token to show now; costs nothing while it is the same as before."""
         now_s = self._clock() // 1000
-        age_s = now_s - self._issued_s - (_SKEW_S if self._on_grid else 0)
-        if not self._value or not 0 <= age_s < ROTATE_S:
-            self._mint((now_s - _SKEW_S) // ROTATE_S * ROTATE_S if self._on_grid else now_s)
+        grid_s = (now_s - _SKEW_S) // ROTATE_S * ROTATE_S
+        if not self._value:
+            # One that is about to be replaced would be shown too short a time; one of our own bridges the gap.
+            self._mint(grid_s if now_s - grid_s <= ROTATE_S - LEAST_S else now_s - _SKEW_S, now_s)
+        elif not self._on_grid and now_s - self._issued_s >= ROTATE_S:
+            self._mint(now_s - _SKEW_S, now_s)
+        elif self._on_grid and self._issued_s != grid_s and not 0 <= now_s - self._shown_s < LEAST_S:
+            self._mint(grid_s, now_s)
         return self._value
 
     def renewed(self, refused: str) -> str | None:
-        """A token other than `refused`, which APNs calls expired; None if the current one is too young to be replaced.
+        """A token other than `refused`, which APNs calls expired; None if that one is too young to be replaced.
 
         APNs' clock and ours differ then, so the grid is left for good: the next tokens count from their own making.
         """
         if refused != self._value:
             return self.current()
         now_s = self._clock() // 1000
-        if now_s - self._issued_s < LEAST_S:
+        if 0 <= now_s - self._shown_s < LEAST_S:
             return None
         self._on_grid = False
-        self._mint(now_s)
+        self._mint(now_s, now_s)
         return self._value
 
-    def _mint(self, issued_s: int) -> None:
+    def _mint(self, issued_s: int, now_s: int) -> None:
         signed = f"{self._header}.{_part({'iss': self._team_id, 'iat': issued_s})}"
         r, s = decode_dss_signature(self._key.sign(signed.encode(), ECDSA(SHA256(), deterministic_signing=True)))
         self._value = f"{signed}.{_base64(r.to_bytes(_HALF) + s.to_bytes(_HALF))}"
-        self._issued_s = issued_s
+        self._issued_s, self._shown_s = issued_s, now_s
 
 
 def load_key(path: Path) -> bytes:
