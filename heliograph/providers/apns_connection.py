@@ -30,7 +30,7 @@ from heliograph.providers.apns_push import Push
 PING_AFTER_S: Final = 3600.0
 """Apple's advice: a PING after an hour of silence."""
 PONG_S: Final = 10.0
-MOST_STREAMS: Final = 1000
+MOST_STREAMS: Final = 1_000
 """Where the server names no limit or a larger one."""
 _LAST_STREAM: Final = 2**31 - 3
 _MOST_ANSWER: Final = 4096

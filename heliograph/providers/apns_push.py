@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import msgspec
 from hpack import NeverIndexedHeaderTuple
 
 from heliograph.core.model import Level
 from heliograph.providers.apns_codes import Reply
-
-if TYPE_CHECKING:
-    from heliograph.providers.apns_connection import ApnsConnection
 
 Header = tuple[str, str] | NeverIndexedHeaderTuple
 Headers = list[Header]
@@ -23,6 +20,13 @@ class Lost(msgspec.Struct, frozen=True):
 
     cause: str
     unknown: bool
+
+
+class Carrier(Protocol):
+    """What a push needs to know of the connection that carries it."""
+
+    def abandon(self, push: Push) -> None: ...
+    def retire(self, why: str) -> None: ...
 
 
 class Push:
@@ -39,7 +43,7 @@ class Push:
         self.level = level
         self.end = end
         self.resends = 0
-        self.connection: ApnsConnection | None = None
+        self.connection: Carrier | None = None
         self.start(0, 0.0)
 
     def start(self, stream: int, now: float) -> None:
