@@ -16,7 +16,7 @@ import msgspec
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
-from h2.events import DataReceived, Event, RequestReceived, SettingsAcknowledged, StreamEnded, StreamReset
+from h2.events import DataReceived, Event, PingReceived, RequestReceived, SettingsAcknowledged, StreamEnded, StreamReset
 from h2.exceptions import H2Error
 from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame, SettingsFrame
@@ -42,6 +42,7 @@ class ApnsServer:
         self.streams = STREAMS
         self.made = 0
         """Connections so far."""
+        self.pings = 0
         service.gate.on_change.append(self._faulted)
 
     def session(self) -> ApnsSession:
@@ -160,6 +161,7 @@ class ApnsSession(asyncio.Protocol):
             return
         for stream in list(self._hanging):
             self._reset(stream, ErrorCodes.INTERNAL_ERROR)
+        self._leave_when_done()
 
     # --- frames that come ---------------------------------------------------------------------------------------------
 
@@ -173,6 +175,8 @@ class ApnsSession(asyncio.Protocol):
                 self._complete(event.stream_id)
             case StreamReset() if event.stream_id in self._requests:
                 self._forget(event.stream_id)
+            case PingReceived():
+                self._server.pings += 1
             case SettingsAcknowledged() if self._told:
                 self._enforced = self._told.popleft()
 

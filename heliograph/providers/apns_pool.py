@@ -23,6 +23,8 @@ MOST_RESENDS: Final = 10
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 5.0
 """Between connections that came to nothing: Apple takes rapid connecting and disconnecting for an attack."""
+_LEAST_LEFT_S: Final = 0.1
+"""A push started later than that before its deadline would only end as unknown."""
 _CONNECT_SHARE: Final = 0.5
 _PORT: Final = 443
 _GOODBYE_S: Final = 2.0
@@ -67,7 +69,7 @@ class ApnsPool:
         if self._closed:
             return _CLOSED
         loop = asyncio.get_running_loop()
-        push = Push([*self._same, path, *headers], body, level, loop.create_future())
+        push = Push([*self._same, path, *headers], body, level, deadline, loop.create_future())
         self._waiting[level].append(push)
         self._dispatch()
         try:
@@ -98,7 +100,8 @@ class ApnsPool:
             connection.abort()
 
     def _dispatch(self) -> None:
-        """Starts what waits, as long as there is room."""
+        """Starts what waits, as long as there is room; what has no time left ends by itself, as never sent."""
+        now = asyncio.get_running_loop().time()
         for waiting in self._waiting.values():
             while waiting:
                 connection = self._roomiest()
@@ -106,7 +109,7 @@ class ApnsPool:
                     self._grow()
                     return
                 push = waiting.popleft()
-                if not push.end.done():
+                if not push.end.done() and push.deadline - now >= _LEAST_LEFT_S:
                     connection.start(push)
 
     def _roomiest(self) -> ApnsConnection | None:

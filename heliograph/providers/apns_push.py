@@ -33,14 +33,17 @@ class Push:
     """A request and its end. `connection` and `stream` say where it is while it is under way."""
 
     __slots__ = (
-        *("body", "connection", "end", "headers", "level", "resends"),
+        *("body", "connection", "deadline", "end", "headers", "level", "resends"),
         *("answer", "apns_id", "sent", "started_at", "status", "stream"),
     )
 
-    def __init__(self, headers: Headers, body: bytes, level: Level, end: asyncio.Future[Reply | Lost]) -> None:
+    def __init__(
+        self, headers: Headers, body: bytes, level: Level, deadline: float, end: asyncio.Future[Reply | Lost]
+    ) -> None:
         self.headers = headers
         self.body = body
         self.level = level
+        self.deadline = deadline
         self.end = end
         self.resends = 0
         self.connection: Carrier | None = None
