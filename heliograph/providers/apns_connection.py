@@ -182,7 +182,7 @@ class ApnsConnection(asyncio.Protocol):
         if push is None:
             return
         for name, value in event.headers:
-            if name == b":status":
+            if name == b":status" and value.isdigit():
                 push.status = int(value)
             elif name == b"apns-id":
                 push.apns_id = value.decode("latin-1")

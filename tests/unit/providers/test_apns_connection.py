@@ -233,6 +233,7 @@ async def test_who_gives_up_frees_the_place() -> None:
     """The server is told; an answer that comes all the same harms nobody; silence retires the connection."""
     world = await opened()
     push = world.push()
+    world.wire.server.ping(b"anything")
     await world.wire.turn()
     world.wire.answer(1)
     late = world.wire.server.data_to_send()
