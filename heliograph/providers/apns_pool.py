@@ -23,8 +23,8 @@ MOST_RESENDS: Final = 10
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 5.0
 """Between connections that came to nothing: Apple takes rapid connecting and disconnecting for an attack."""
-_LEAST_LEFT_S: Final = 0.1
-"""A push started later than that before its deadline would only end as unknown."""
+_LEAST_LEFT: Final = 0.02
+"""Share of the time-out. A push started with less left before its deadline would only end as unknown."""
 _CONNECT_SHARE: Final = 0.5
 _PORT: Final = 443
 _GOODBYE_S: Final = 2.0
@@ -54,6 +54,7 @@ class ApnsPool:
         self._same: Headers = [(":method", "POST"), (":scheme", "https"), (":authority", url.netloc)]
         self._tls = _tls(ca)
         self._timeout_s = timeout_s
+        self._least_left_s = timeout_s * _LEAST_LEFT
         self._most = connections
         self._ping_after_s = ping_after_s
         self._waiting: dict[Level, deque[Push]] = {level: deque() for level in Level}
@@ -109,7 +110,7 @@ class ApnsPool:
                     self._grow()
                     return
                 push = waiting.popleft()
-                if not push.end.done() and push.deadline - now >= _LEAST_LEFT_S:
+                if not push.end.done() and push.deadline - now >= self._least_left_s:
                     connection.start(push)
 
     def _roomiest(self) -> ApnsConnection | None:
@@ -133,7 +134,7 @@ class ApnsPool:
         """Takes back a push that is safe to send again."""
         push.resends += 1
         push.start(0, 0.0)
-        if push.resends > MOST_RESENDS:
+        if push.resends > MOST_RESENDS or self._closed:
             push.finish(why, unknown=False)
         elif not push.end.done():
             self._waiting[push.level].appendleft(push)
@@ -148,8 +149,10 @@ class ApnsPool:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(self._not_before - loop.time())
         connection = ApnsConnection(self._changed, self._unprocessed, self._ping_after_s)
-        cause = await self._opened(connection)
-        self._connecting = None
+        try:
+            cause = await self._opened(connection)
+        finally:
+            self._connecting = None
         if cause:
             connection.abort()
             self._came_to(nothing=True)
