@@ -124,7 +124,7 @@ class ApnsSession(asyncio.Protocol):
         try:
             for event in self._h2.receive_data(data):
                 self._handle(event)
-        except H2Error:
+        except (H2Error, UnicodeDecodeError):
             self._flush()
             self.leave()
             return

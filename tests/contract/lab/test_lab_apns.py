@@ -281,6 +281,16 @@ async def test_goaway_tells_why(lab: Lab, api: httpx.AsyncClient, raw: Raw) -> N
         pass
 
 
+async def test_a_header_that_is_no_text_ends_that_connection_only(lab: Lab, client: APNs, raw: Raw) -> None:
+    """Bytes that are no UTF-8."""
+    raw.h2.config.validate_outbound_headers = False
+    raw.h2.send_headers(1, [(b":method", b"POST"), (b":scheme", b"https"), (b":path", b"/3/device/\xff")])
+    await raw.flush()
+    while await raw.reader.read(65536):
+        pass
+    assert (await client.send_notification(push())).is_successful
+
+
 async def test_what_is_no_http2_ends_that_connection_only(lab: Lab, client: APNs) -> None:
     """Bytes of a stranger."""
     context = ssl.create_default_context(cadata=lab.apns.service.identity.ca_pem.decode())
