@@ -48,7 +48,8 @@ PUSH = PushMessage(
 
 @pytest.fixture
 async def provider(lab: Lab, tmp_path: Path) -> AsyncIterator[Apns]:
-    apns = apns_of(lab, tmp_path)
+    """With patience, for crowds on a busy machine."""
+    apns = apns_of(lab, tmp_path, timeout_s=50)
     yield apns
     await apns.close()
 
@@ -56,7 +57,7 @@ async def provider(lab: Lab, tmp_path: Path) -> AsyncIterator[Apns]:
 @pytest.fixture
 async def hasty(lab: Lab, tmp_path: Path) -> AsyncIterator[Apns]:
     """With a short time-out."""
-    apns = apns_of(lab, tmp_path, timeout_s=0.5)
+    apns = apns_of(lab, tmp_path, timeout_s=2)
     yield apns
     await apns.close()
 
@@ -247,19 +248,12 @@ async def test_a_stranger_on_the_other_side(lab: Lab, tmp_path: Path) -> None:
 
 async def test_important_pushes_overtake(lab: Lab, provider: Apns) -> None:
     """While APNs grants a single stream, P0 goes before P1 before P2, whoever came first."""
-    lab.set_fault("apns", Fault(latency_ms=20))
-    first = asyncio.create_task(provider.send(push(99)))
-    await eventually(lambda: _connected(lab))
-    order = [Level.P2, Level.P1, Level.P0, Level.P2, Level.P0, Level.P1]
     lab.apns.allow(1)
-    pushes = [provider.send(push(n, level=level)) for n, level in enumerate(order)]
-    assert kinds(await asyncio.gather(first, *pushes)) == {"Delivered": 7}
-    arrived = [received.to for received in lab.inbox.select() if received.to != "device-99"]
+    order = [Level.P2, Level.P1, Level.P0, Level.P2, Level.P0, Level.P1]
+    outcomes = await asyncio.gather(*(provider.send(push(n, level=level)) for n, level in enumerate(order)))
+    assert kinds(outcomes) == {"Delivered": 6}
+    arrived = [received.to for received in lab.inbox.select()]
     assert arrived == ["device-2", "device-4", "device-1", "device-5", "device-0", "device-3"]
-
-
-async def _connected(lab: Lab) -> bool:
-    return bool(lab.apns.connections)
 
 
 @pytest.mark.parametrize(
