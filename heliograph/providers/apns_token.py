@@ -45,20 +45,20 @@ class ProviderToken:
         self._team_id = team_id
         self._clock = clock
         self._on_grid = True
-        self._issued_s = self._shown_s = 0
+        self._issued_s = self._shown_s = -ROTATE_S  # before any time there is
         self._value = ""
 
     def current(self) -> str:
         """The token to show now; costs nothing while it is the same as before."""
         now_s = self._clock() // 1000
         grid_s = (now_s - _SKEW_S) // ROTATE_S * ROTATE_S
-        if not self._value:
-            # One that is about to be replaced would be shown too short a time; one of our own bridges the gap.
-            self._mint(grid_s if now_s - grid_s <= ROTATE_S - LEAST_S else now_s - _SKEW_S, now_s)
-        elif not self._on_grid and now_s - self._issued_s >= ROTATE_S:
+        if self._on_grid:
+            shown_long_enough = not 0 <= now_s - self._shown_s < LEAST_S
+            if self._issued_s != grid_s and shown_long_enough:
+                # One that is about to be replaced would be shown too short a time; one of our own bridges the gap.
+                self._mint(grid_s if now_s - grid_s <= ROTATE_S - LEAST_S else now_s - _SKEW_S, now_s)
+        elif not 0 <= now_s - self._issued_s < ROTATE_S:
             self._mint(now_s - _SKEW_S, now_s)
-        elif self._on_grid and self._issued_s != grid_s and not 0 <= now_s - self._shown_s < LEAST_S:
-            self._mint(grid_s, now_s)
         return self._value
 
     def renewed(self, refused: str) -> str | None:

@@ -10,13 +10,13 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from heliograph.providers.apns_token import LEAST_S, ROTATE_S, ProviderToken, load_key
 from tests.unit.given import FakeClock
 
-SETTINGS = settings(max_examples=100, deadline=None, database=None)
+SETTINGS = settings(max_examples=300, deadline=None, database=None)
 HOUR_S = 3600
 START_S = 1_800_000_300
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -61,6 +61,7 @@ def test_one_token_for_everybody() -> None:
 
 
 @SETTINGS
+@example(1101, [4000, 1199])
 @given(st.integers(0, 2 * ROTATE_S), st.lists(st.integers(1, 4000), max_size=60))
 def test_never_old_and_never_changed_too_soon(offset_s: int, steps: list[int]) -> None:
     """Whenever a process starts and however it is used: at most an hour old, shown for at least twenty minutes."""
