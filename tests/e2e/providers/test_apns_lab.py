@@ -261,7 +261,7 @@ async def test_important_pushes_overtake(lab: Lab, provider: Apns) -> None:
     [
         ("payload_too_large", Rejected("apns 413 PayloadTooLarge")),
         ("bad_device_token", Unregistered("apns 400 BadDeviceToken")),
-        ("too_many_requests", Throttled("apns 429 TooManyRequests", 60, device_only=True)),
+        ("too_many_requests", Throttled("apns 429 TooManyRequests", 60, alone=True)),
         ("invalid_provider_token", Misconfigured("apns 403 InvalidProviderToken")),
         ("topic_disallowed", Misconfigured("apns 400 TopicDisallowed")),
         ("service_unavailable", Unavailable("apns 503 ServiceUnavailable")),
