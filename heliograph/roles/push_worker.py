@@ -107,11 +107,11 @@ class PushWorker:
         )  # fmt: skip
 
     async def _forget(self, gone: Sequence[tuple[PushItem, Unregistered]]) -> None:
-        """Asks the store when they registered: it may have been after the item, or the provider's news, was made."""
+        """Of news with a time, asks the store when the device registered: it may have been after they were made."""
         if not gone:
             return
-        owners = list({item.notification.user_key for item, _ in gone})
-        recipients = await self._store.recipients(owners)
+        dated = list({item.notification.user_key for item, news in gone if news.since is not None})
+        recipients = await self._store.recipients(dated) if dated else ()
         registered = {device.id: device.created_at for recipient in recipients for device in recipient.devices}
         meant = [
             (item.notification.user_key, item.device_id)
