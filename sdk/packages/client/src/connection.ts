@@ -37,7 +37,6 @@ export type Event =
   | { readonly is: "opened" | "heard" | "renewed" | "jumped" }
   | { readonly is: "token" }
   | { readonly is: "tokenFailed"; readonly error: HeliographError }
-  | { readonly is: "refused"; readonly error: HeliographError }
   | { readonly is: "connected"; readonly heartbeatMs: number }
   | { readonly is: "depart"; readonly afterMs: number }
   | { readonly is: "closed"; readonly code: number; readonly reason: string }
@@ -85,8 +84,6 @@ export function step(machine: Machine, event: Event, random: number): Step {
       return running(machine) ? [machine, []] : authorize(IDLE);
     case "stop":
       return end({ ...IDLE, phase: "closed" });
-    case "refused":
-      return running(machine) ? unauthorized(machine, event.error, []) : [machine, []];
     case "token":
       return machine.phase === "authorizing" ? open(machine) : [machine, []];
     case "tokenFailed":
@@ -159,16 +156,14 @@ function wait(machine: Machine, error: HeliographError, random: number): Step {
   return end(waiting, [{ do: "set", timer: "again", ms: waitMs }]);
 }
 
-function unauthorized(machine: Machine, error: HeliographError, told: readonly Effect[]): Step {
-  return end({ ...machine, phase: "unauthorized", departing: false, error }, told);
-}
-
 function lost(machine: Machine, code: number, reason: string, random: number): Step {
-  const error = new HeliographError("connection_lost", `The connection was closed: ${code} ${reason}`.trim());
+  const error = new HeliographError("connection_lost", `Connection closed: ${code} ${reason}`.trim());
   if (code === UNAUTHORIZED && machine.refusals === 0) return authorize({ ...machine, refusals: 1 }, true);
   if (code === UNAUTHORIZED || code === FORBIDDEN) {
     const refusal = new HeliographError("unauthorized", "The token was refused.", { status: code - 4000 });
-    return unauthorized(machine, refusal, [{ do: "refuse", error: refusal }]);
+    return end({ ...machine, phase: "unauthorized", departing: false, error: refusal }, [
+      { do: "refuse", error: refusal },
+    ]);
   }
   if (machine.departing) return authorize(machine);
   const [next, effects] = wait(machine, error, random);

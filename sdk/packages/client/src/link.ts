@@ -56,11 +56,6 @@ export class Link {
     this.#step({ is: "signal", signal });
   }
 
-  /** The token was refused elsewhere. */
-  refused(error: HeliographError): void {
-    this.#step({ is: "refused", error });
-  }
-
   /** Comes back at once: with a newer token, or to be sent what is missing. */
   reconnect(why: "renewed" | "jumped"): void {
     this.#step({ is: why });

@@ -225,7 +225,7 @@ export class Session {
       }
       this.#skipTo({ epoch, offset });
     }
-    if (!notification) this.#events.warn("Ignored: a notification without an id.");
+    if (!notification) this.#events.warn("Ignored: not a frame of this protocol.");
     else {
       if (this.#options.collection.arrived(notification)) this.#recount.arrived();
       this.#events.arrived(notification);
