@@ -1,6 +1,7 @@
 import { copyFile } from "node:fs/promises";
 import { defineConfig } from "tsup";
 
+// The three builds run at the same time, so none of them may clean: the script does it before.
 const common = { tsconfig: "tsconfig.build.json", target: "es2022", platform: "neutral" } as const;
 
 export default defineConfig([
@@ -9,7 +10,6 @@ export default defineConfig([
     entry: ["src/index.ts", "src/hooks.ts"], // together: both entries share one context
     format: "esm",
     dts: true,
-    clean: ["dist/*.js", "dist/*.ts"],
     banner: { js: '"use client";' },
     onSuccess: () => copyFile("src/styles.css", "dist/styles.css"),
   },
@@ -18,8 +18,7 @@ export default defineConfig([
     entry: ["src/hooks.ts"],
     format: "cjs",
     dts: true,
-    clean: ["dist/*.cjs", "dist/*.cts"],
     banner: { js: '"use client";' },
   },
-  { ...common, entry: ["src/service-worker.ts"], format: "iife", outExtension: () => ({ js: ".js" }), clean: false },
+  { ...common, entry: ["src/service-worker.ts"], format: "iife", outExtension: () => ({ js: ".js" }) },
 ]);
