@@ -8,23 +8,22 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 import msgspec
 import uvloop
 
+from bench.parts import parts
 from heliograph.attempts import Attempts
 from heliograph.backends.jetstream import JetStreamQueue
 from heliograph.backends.redis import RedisCells
-from heliograph.backends.servers import NatsServer, ValkeyServer
 from heliograph.backends.sqlite import SqliteStore
+from heliograph.cli.backends import now
 from heliograph.consumer import Consumer
 from heliograph.core.account import Rules
 from heliograph.core.ids import new_notification_id
@@ -64,10 +63,6 @@ class Ran(msgspec.Struct):
         return self.sent / self.seconds
 
 
-def _now() -> int:
-    return time.time_ns() // 1_000_000
-
-
 async def _timed(work: Callable[[], Awaitable[int]], count: int) -> Ran:
     """`work` answers how many failed."""
     cpu, started = time.process_time(), time.perf_counter()
@@ -86,39 +81,28 @@ async def _account(url: str) -> dict[str, Any]:
 async def heliograph(url: str, count: int) -> Ran:
     """Everything that stands behind a push worker, and a lane full of pushes that were routed before."""
     account = await _account(url)
-    async with AsyncExitStack() as undo:
-        folder = Path(undo.enter_context(tempfile.TemporaryDirectory()))
-        nats, valkey = NatsServer(folder), ValkeyServer(folder)
-        undo.push_async_callback(nats.stop)
-        undo.push_async_callback(valkey.stop)
-        nats_url, redis_url = await asyncio.gather(nats.start(), valkey.start())
-        store = SqliteStore(folder / "heliograph.db")
-        await store.open()
-        undo.push_async_callback(store.close_store)
-        queue = JetStreamQueue(nats_url, _now)
-        await queue.connect()
-        undo.push_async_callback(queue.close)
-        cells = RedisCells(redis_url)
+    async with parts() as found, AsyncExitStack() as undo:
+        cells = RedisCells(found.redis_url)
         undo.push_async_callback(cells.close)
         fcm = Fcm(f"{url}/fcm", account, Http(connections=CALLS))
         undo.push_async_callback(fcm.close)
-        await _fill(store, queue, count)
-        return await _timed(lambda: _drain(store, queue, cells, fcm, count), count)
+        await _fill(found.store, found.queue, count)
+        return await _timed(lambda: _drain(found.store, found.queue, cells, fcm, count), count)
 
 
 async def _fill(store: SqliteStore, queue: JetStreamQueue, count: int) -> None:
     for start in range(0, count, _CHUNK):
         made = [_notification(number) for number in range(start, min(start + _CHUNK, count))]
         items = [push_item(one, _device(one)) for one in made]
-        await store.accept([Submission(tenant=one.tenant, notification=one, check_at=_now() + 60_000) for one in made])
+        await store.accept([Submission(tenant=one.tenant, notification=one, check_at=now() + 60_000) for one in made])
         await store.record([_routed(one, item.target) for one, item in zip(made, items, strict=True)])
         await queue.publish(PUSH, items)
 
 
 async def _drain(store: SqliteStore, queue: JetStreamQueue, cells: RedisCells, fcm: Fcm, count: int) -> int:
-    attempts = Attempts(store, _now, RetryPolicy(1.0, 60.0, 3), lease_s=15)
-    worker = PushWorker(store, attempts, dict.fromkeys(fcm.kinds, fcm), _now)
-    outlet = Outlet([Guard("fcm", cells, _now, Rules(PaceRules(_NO_LIMIT)))], _now)
+    attempts = Attempts(store, now, RetryPolicy(1.0, 60.0, 3), lease_s=15)
+    worker = PushWorker(store, attempts, dict.fromkeys(fcm.kinds, fcm), now)
+    outlet = Outlet([Guard("fcm", cells, now, Rules(PaceRules(_NO_LIMIT)))], now)
     stop, left = asyncio.Event(), count
 
     async def handle(batch: Sequence[Pulled]) -> Sequence[Outcome]:
@@ -129,14 +113,14 @@ async def _drain(store: SqliteStore, queue: JetStreamQueue, cells: RedisCells, f
             stop.set()
         return outcomes
 
-    await Consumer(PUSH, handle, queue, store, _now, batch_max=100, slots=outlet.slots, gate=outlet).run(stop)
+    await Consumer(PUSH, handle, queue, store, now, batch_max=100, slots=outlet.slots, gate=outlet).run(stop)
     return 0
 
 
 def _notification(number: int) -> Notification:
-    now = _now()
+    at = now()
     return Notification(
-        new_notification_id(now), "default", f"user-{number}", "alert", now, "Your order has shipped",
+        new_notification_id(at), "default", f"user-{number}", "alert", at, "Your order has shipped",
         "Track it any time", data={"order_id": str(number)},
     )  # fmt: skip
 
@@ -146,9 +130,7 @@ def _device(one: Notification) -> Device:
 
 
 def _routed(one: Notification, target: str) -> Event:
-    return Event(
-        tenant=one.tenant, notification_id=one.id, at=_now(), kind="routed", plan=(target,), why={}, unique="b"
-    )
+    return Event(tenant=one.tenant, notification_id=one.id, at=now(), kind="routed", plan=(target,), why={}, unique="b")
 
 
 # --- its limits -------------------------------------------------------------------------------------------------------
@@ -158,13 +140,13 @@ async def bare(url: str, count: int) -> Ran:
     """The HTTP client that the provider stands on, and nothing else."""
     account = await _account(url)
     http = Http()
-    tokens = GoogleTokens(load_account(account), http, _now)
+    tokens = GoogleTokens(load_account(account), http, now)
     token = await tokens.get(deadline=asyncio.get_running_loop().time() + 10)
     assert isinstance(token, AccessToken)
     await tokens.close()
     await http.close()
     message = PushMessage("fcm_token", "token-1", "Your order has shipped", "Track it any time", {"order_id": "1"})
-    body = msgspec.json.encode(request_of(message, _now()))
+    body = msgspec.json.encode(request_of(message, now()))
     target = f"{url}/fcm/v1/projects/{account['project_id']}/messages:send"
     headers = {"Authorization": f"Bearer {token.value}", "Content-Type": "application/json"}
     left = iter(range(count))

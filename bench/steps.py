@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import uvloop
 
 from bench.body import BODY
+from bench.parts import parts
 from heliograph.backends.bus import NatsBus
 from heliograph.backends.jetstream import JetStreamQueue
 from heliograph.backends.redis import RedisPresence
-from heliograph.backends.servers import NatsServer, ValkeyServer
 from heliograph.backends.sqlite import SqliteStore
+from heliograph.cli.backends import now
 from heliograph.core import sending
 from heliograph.core.lanes import INGEST, IngestItem
 from heliograph.core.model import Key
@@ -40,13 +38,9 @@ cache, commits its decision and hands over, the in-app worker appends to the use
 accept's own commit is part of the 202.)"""
 
 
-def _now() -> int:
-    return time.time_ns() // 1_000_000
-
-
 def _submission() -> Submission:
     request = sending.read(BODY.replace("$N", "1").replace("$U", "1").encode())
-    return sending.submission(request, "default", _now(), "")
+    return sending.submission(request, "default", now(), "")
 
 
 class Steps:
@@ -76,7 +70,7 @@ class Steps:
         await self._queue.settle(await pulling)
 
     async def look(self) -> None:
-        await self._presence.look([Key("default", "user-1")], _now())
+        await self._presence.look([Key("default", "user-1")], now())
 
     async def bus(self) -> None:
         self._heard.clear()
@@ -98,24 +92,14 @@ async def _paced(step: Callable[[], Awaitable[None]], rate: float, seconds: floa
 
 
 async def _run(rate: float, seconds: float) -> dict[str, Any]:
-    async with AsyncExitStack() as undo:
-        folder = Path(undo.enter_context(tempfile.TemporaryDirectory()))
-        nats, valkey = NatsServer(folder), ValkeyServer(folder)
-        undo.push_async_callback(nats.stop)
-        undo.push_async_callback(valkey.stop)
-        nats_url, redis_url = await asyncio.gather(nats.start(), valkey.start())
-        store = SqliteStore(folder / "heliograph.db")
-        await store.open()
-        undo.push_async_callback(store.close_store)
-        queue = JetStreamQueue(nats_url, _now)
-        await queue.connect()
-        undo.push_async_callback(queue.close)
-        presence = RedisPresence(redis_url)
-        undo.push_async_callback(presence.close)
-        steps = Steps(store, queue, presence)
+    async with parts() as found:
+        presence = RedisPresence(found.redis_url)
+        steps = Steps(found.store, found.queue, presence)
         await steps.listen()
         each = {COMMIT: steps.commit, HOP: steps.hop, LOOK: steps.look, BUS: steps.bus}
-        return {name: await _paced(step, rate, seconds) for name, step in each.items()}
+        took = {name: await _paced(step, rate, seconds) for name, step in each.items()}
+        await presence.close()
+        return took
 
 
 if __name__ == "__main__":

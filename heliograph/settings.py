@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     expo_access_token: SecretStr
     expo_receipt_after_s: float = Field(gt=0)
     expo_rate: float = Field(gt=0)
+    apns_url: str
+    apns_key: str
+    apns_key_id: str
+    apns_team_id: str
+    apns_topic: str
+    apns_ca: str
 
     retry_base_s: float = Field(gt=0)
     retry_ceiling_s: float = Field(gt=0)

@@ -56,7 +56,7 @@ def up(
     data: Data = DATA,
     api: Annotated[int, typer.Option(min=0, max=64, help="API processes behind a local nginx; 0 = in-process.")] = 0,
     lab: Annotated[bool, typer.Option(help="Start the provider lab and point every provider at it.")] = False,
-    lab_port: Annotated[int, typer.Option(help="The lab's HTTP port; SMTP is on the next one.")] = LAB_PORT,
+    lab_port: Annotated[int, typer.Option(help="The lab's HTTP port; SMTP and APNs are on the next two.")] = LAB_PORT,
     config: Config = None,
 ) -> None:
     """Start the whole system on the embedded default."""
@@ -78,8 +78,8 @@ def run_roles(
 
 
 @app.command()
-def lab(port: Annotated[int, typer.Option(help="HTTP port; SMTP is on the next one.")] = LAB_PORT) -> None:
-    """Start the provider lab alone: local SendGrid, SMTP, FCM, Web Push and Expo."""
+def lab(port: Annotated[int, typer.Option(help="HTTP port; SMTP and APNs are on the next two.")] = LAB_PORT) -> None:
+    """Start the provider lab alone: local SendGrid, SMTP, FCM, APNs, Web Push and Expo."""
     _run(run_lab(port, console))
 
 

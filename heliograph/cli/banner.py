@@ -26,11 +26,7 @@ def show(console: Console, options: Options, settings: Settings, key: str, lab: 
         f"  URL   {url}",
         f"  Key   {key}",
         f"  Data  {options.folder}",
-        *(
-            [f"  Lab   {lab.base_url}  (SMTP on {lab.smtp_port}; see what arrives at {lab.base_url}/lab)"]
-            if lab
-            else []
-        ),
+        *([f"  Lab   {lab.base_url}  ({_ports(lab)}; see what arrives at {lab.base_url}/lab)"] if lab else []),
         "",
         "Send a first notification:",
         "",
@@ -40,6 +36,10 @@ def show(console: Console, options: Options, settings: Settings, key: str, lab: 
     ]
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _ports(lab: Lab) -> str:
+    return f"SMTP on {lab.smtp_port}, APNs on {lab.apns_port}"
 
 
 def _hints(settings: Settings, lab: Lab | None) -> list[str]:

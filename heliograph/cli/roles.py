@@ -25,6 +25,9 @@ from heliograph.fanout import InboxFanout
 from heliograph.guard import Guard
 from heliograph.outlet import Outlet
 from heliograph.planning import Planner
+from heliograph.providers.apns import Apns
+from heliograph.providers.apns_pool import ApnsPool
+from heliograph.providers.apns_token import load_key
 from heliograph.providers.expo import Expo
 from heliograph.providers.fcm import Fcm
 from heliograph.providers.http import Http
@@ -129,6 +132,9 @@ def providers_of(settings: Settings, fcm_account: dict[str, Any] | None = None) 
     expo = Expo(settings.expo_url, http(), settings.expo_access_token.get_secret_value()) if settings.expo_url else None
     if expo:
         push |= dict.fromkeys(expo.kinds, expo)
+    if settings.apns_key:
+        apns = _apns(settings)
+        push |= dict.fromkeys(apns.kinds, apns)
     mail = [found[name] for name in wanted]
     return Providers(mail, push, vapid.public_key if vapid else None, (expo,) if expo else ())
 
@@ -141,6 +147,18 @@ def _vapid(settings: Settings) -> Vapid | None:
 def allowed_hosts(settings: Settings) -> frozenset[str]:
     """The `host:port` of Web Push endpoints that need not be public."""
     return frozenset(host.strip().lower() for host in settings.webpush_allow_hosts.split(",") if host.strip())
+
+
+def _apns(settings: Settings) -> Apns:
+    missing = [name for name in ("apns_key_id", "apns_team_id", "apns_topic") if not getattr(settings, name)]
+    if missing:
+        names = ", ".join(f"HELIOGRAPH_{name.upper()}" for name in missing)
+        raise ValueError(f"HELIOGRAPH_APNS_KEY needs {names} beside it")
+    timeout_s = settings.provider_timeout_s
+    return Apns(
+        ApnsPool(settings.apns_url, settings.apns_ca, timeout_s=timeout_s), load_key(Path(settings.apns_key)),
+        settings.apns_key_id, settings.apns_team_id, settings.apns_topic, timeout_s=timeout_s,
+    )  # fmt: skip
 
 
 class Roles:

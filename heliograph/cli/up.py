@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
@@ -18,6 +19,7 @@ from heliograph.cli.options import Options
 from heliograph.cli.roles import HTTP_ROLES, Roles, providers_of
 from heliograph.cli.serving import HttpServer, listen
 from heliograph.core.ports import Store
+from heliograph.lab.apns_identity import KEY_ID, TEAM_ID, TOPIC
 from heliograph.lab.server import Lab
 from heliograph.providers.vapid import new_key_pair
 from heliograph.runtime import Service, run_services, stop_on_signals
@@ -34,7 +36,7 @@ async def run(options: Options, console: Console) -> None:
     stop = stop_on_signals()
     async with AsyncExitStack() as undo:
         lab = await _lab(options, undo) if options.lab else None
-        settings = load(options.config, **(await _lab_settings(lab) if lab else {}))
+        settings = load(options.config, **(await _lab_settings(lab, options.folder) if lab else {}))
         telemetry.configure_logging(settings.log_level, settings.log_format)
         servers = BundledServers(options.folder)
         if options.bundled:
@@ -91,8 +93,9 @@ async def _lab(options: Options, undo: AsyncExitStack) -> Lab:
     return lab
 
 
-async def _lab_settings(lab: Lab) -> dict[str, Any]:
-    """Points every provider at the lab."""
+async def _lab_settings(lab: Lab, folder: Path) -> dict[str, Any]:
+    """Points every provider at the lab. What must be a file goes into the data folder, for as long as the lab lives."""
+    ca, key = lab.apns.service.identity.write(folder / "lab")
     return {
         "sendgrid_url": lab.sendgrid_url,
         "sendgrid_api_key": "SG.lab",
@@ -104,6 +107,12 @@ async def _lab_settings(lab: Lab) -> dict[str, Any]:
         "webpush_allow_hosts": lab.webpush_hosts,
         "expo_url": lab.expo_url,
         "expo_receipt_after_s": _LAB_RECEIPT_AFTER_S,
+        "apns_url": lab.apns_url,
+        "apns_ca": str(ca),
+        "apns_key": str(key),
+        "apns_key_id": KEY_ID,
+        "apns_team_id": TEAM_ID,
+        "apns_topic": TOPIC,
     }
 
 
@@ -133,7 +142,7 @@ async def run_lab(port: int, console: Console) -> None:
     stop = stop_on_signals()
     lab = Lab()
     await lab.start(port)
-    console.print(f"Provider lab: {lab.base_url}/lab (SMTP on {lab.smtp_port})")
+    console.print(f"Provider lab: {lab.base_url}/lab (SMTP on {lab.smtp_port}, APNs on {lab.apns_port})")
     try:
         await stop.wait()
     finally:

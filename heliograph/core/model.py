@@ -249,6 +249,7 @@ class PushMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     collapse_key: str | None = None
     ttl_s: int | None = None
     urgent: bool = False
+    level: Level = Level.P1
     action_url: str | None = None
     image_url: str | None = None
     badge: int | None = None

@@ -55,9 +55,15 @@ class Rejected(msgspec.Struct, frozen=True, tag=True):
 
 
 class Unregistered(msgspec.Struct, frozen=True, tag=True):
-    """The device is gone: forget its token."""
+    """The device is gone: forget its token.
+
+    `since` = when the provider learned it (APNs tells); who registered later is not meant. `doubtful` = it may be our
+    account or environment that is wrong, and not the token: `core/pruning.py` decides.
+    """
 
     cause: str
+    since: Millis | None = None
+    doubtful: bool = False
 
 
 class Misconfigured(msgspec.Struct, frozen=True, tag=True):

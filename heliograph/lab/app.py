@@ -14,7 +14,11 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from heliograph.lab import expo, fcm, oauth, sendgrid, smtp, webpush, webpush_control
+from heliograph.lab import apns, expo, fcm, oauth, sendgrid, smtp, webpush, webpush_control
+from heliograph.lab.apns import Apns, ApnsApp
+from heliograph.lab.apns_control import apns_routes
+from heliograph.lab.apns_identity import Identity
+from heliograph.lab.apns_server import ApnsServer
 from heliograph.lab.control import event_routes, fault_routes, identity_routes, message_routes
 from heliograph.lab.events import Signer
 from heliograph.lab.exchange import SERVER_MAX_BODY, exchange
@@ -36,13 +40,17 @@ DIALECTS: dict[str, Dialect] = {
     "webpush": webpush.DIALECT,
     "expo": expo.DIALECT,
     "expo_receipts": expo.RECEIPTS_DIALECT,
+    "apns": apns.DIALECT,
 }
 
 
 class Parts:
     """Everything one lab consists of besides its sockets."""
 
-    def __init__(self, project_id: str, sendgrid_key: str | None, journal_limit: int, seed: int | None) -> None:
+    def __init__(
+        self, project_id: str, sendgrid_key: str | None, journal_limit: int, seed: int | None,
+        apns_app: ApnsApp | None = None,
+    ) -> None:  # fmt: skip
         self.random = Random(seed)  # noqa: S311  # chooses which calls fail, nothing secret
         self.inbox = Inbox(journal_limit)
         self.gates = {name: Gate(name, dialect, self.random) for name, dialect in DIALECTS.items()}
@@ -57,6 +65,7 @@ class Parts:
         self.expo = expo.Expo(self.gates["expo"], self.expo_tickets)
         self.expo_receipts = expo.ExpoReceipts(self.gates["expo_receipts"], self.expo_tickets, self.expo)
         self.token_endpoint = TokenEndpoint(self.account, self.tokens)
+        self.apns = ApnsServer(Apns(self.gates["apns"], self.inbox, Identity(), apns_app or ApnsApp()))
 
 
 def build_app(parts: Parts) -> Litestar:
@@ -71,6 +80,7 @@ def build_app(parts: Parts) -> Litestar:
         *event_routes(parts.inbox, parts.webhook, parts.random),
         *identity_routes(parts.account, parts.tokens),
         *page_routes(parts.inbox, parts.gates, parts.webhook),
+        *apns_routes(parts.apns),
     ]
     return Litestar(
         handlers,

@@ -11,6 +11,7 @@ POST   /lab/events/sendgrid       fields: event_orders.EventOrder; answers the e
 PUT    /lab/events/sendgrid       fields: event_orders.WebhookSetting: events that follow every accepted mail
 POST   /lab/oauth2/expire         every access token given out so far becomes unknown
 GET    /lab/service-account.json, GET /lab/sendgrid-webhook-key
+APNs' own: apns_control.py
 """
 
 from __future__ import annotations

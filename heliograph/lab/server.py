@@ -1,6 +1,7 @@
-"""Lab: the running servers: one HTTP port for the HTTP providers and the control API, one port for SMTP.
+"""Lab: the running servers: one HTTP port for the HTTP providers and the control API, one port for SMTP,
+one for APNs.
 
-`Lab` starts and stops both on the running event loop, so that tests and the CLI can embed it. Listens on 127.0.0.1
+`Lab` starts and stops them on the running event loop, so that tests and the CLI can embed it. Listens on 127.0.0.1
 only; installs no signal handlers.
 """
 
@@ -15,6 +16,8 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from heliograph.lab.apns import ApnsApp
+from heliograph.lab.apns_server import ApnsServer
 from heliograph.lab.app import Parts, build_app
 from heliograph.lab.exchange import CUT_EXTENSION
 from heliograph.lab.expo import ExpoSettings
@@ -35,11 +38,12 @@ class Lab:
     smtp_login     (user, password) the relay insists on; None takes any login and none at all
     webhook_url    where signed SendGrid events follow every accepted mail; may be set at any time (`webhook_url`)
     project_id     the Firebase project of `/lab/service-account.json`
+    apns           the app, key and team that APNs knows, and its clock; by default any
     journal_limit  how many records are remembered
     seed           makes `flaky` and `shuffle` repeatable
 
     A lab runs once: start(), then stop(). After start() `listening` is set, and there are `base_url`, `port`,
-    `smtp_port`, and the URLs Heliograph's settings want.
+    `smtp_port`, `apns_port`, and the URLs Heliograph's settings want.
     """
 
     def __init__(
@@ -49,19 +53,22 @@ class Lab:
         smtp_login: tuple[str, str] | None = None,
         webhook_url: str | None = None,
         project_id: str = "heliograph-lab",
+        apns: ApnsApp | None = None,
         journal_limit: int = DEFAULT_LIMIT,
         seed: int | None = None,
     ) -> None:
-        self._parts = Parts(project_id, sendgrid_key, journal_limit, seed)
+        self._parts = Parts(project_id, sendgrid_key, journal_limit, seed, apns)
         self._parts.webhook.url = webhook_url
         self._app = build_app(self._parts)
         self._relay = Relay(self._parts.gates["smtp"], self._parts.inbox, smtp_login)
         self._http: _HttpServer | None = None
         self._serving: asyncio.Task[None] | None = None
         self._smtp: asyncio.Server | None = None
+        self._apns: asyncio.Server | None = None
         self.listening = asyncio.Event()
         self.port = 0
         self.smtp_port = 0
+        self.apns_port = 0
 
     @property
     def base_url(self) -> str:
@@ -101,6 +108,15 @@ class Lab:
         return f"smtp://{HOST}:{self.smtp_port}"
 
     @property
+    def apns_url(self) -> str:
+        return f"https://{HOST}:{self.apns_port}"
+
+    @property
+    def apns(self) -> ApnsServer:
+        """APNs' connections, identity and devices."""
+        return self._parts.apns
+
+    @property
     def inbox(self) -> Inbox:
         """The journal, for tests in the same process."""
         return self._parts.inbox
@@ -127,17 +143,21 @@ class Lab:
         return self._parts.gates[provider].put(fault)
 
     async def start(self, port: int = 0, smtp_port: int | None = None) -> None:
-        """Listen. SMTP is on `smtp_port`, by default `port` + 1; port 0 picks a free one for each.
+        """Listen. SMTP is on `smtp_port`, by default `port` + 1, APNs on `port` + 2; port 0 picks free ones.
 
         Raises OSError if a port is taken.
         """
         with contextlib.ExitStack() as undo:
             http_socket = undo.enter_context(_listen(port))
             smtp_socket = undo.enter_context(_listen((port + 1 if port else 0) if smtp_port is None else smtp_port))
+            apns_socket = undo.enter_context(_listen(port + 2 if port else 0))
             self.port, self.smtp_port = http_socket.getsockname()[1], smtp_socket.getsockname()[1]
+            self.apns_port = apns_socket.getsockname()[1]
             self._parts.account.token_uri = self.token_uri
             loop = asyncio.get_running_loop()
             self._smtp = await loop.create_server(self._relay.session, sock=smtp_socket, backlog=BACKLOG)
+            tls = self.apns.service.identity.context()
+            self._apns = await loop.create_server(self.apns.session, sock=apns_socket, backlog=BACKLOG, ssl=tls)
             self._http = _HttpServer(_config(self._app))
             self._serving = asyncio.create_task(self._http.serve([http_socket]))
             listening = asyncio.ensure_future(self._http.listening.wait())
@@ -155,6 +175,9 @@ class Lab:
         if self._smtp:
             self._smtp.close()
             self._relay.close()
+        if self._apns:
+            self._apns.close()
+            self.apns.close()
         if self._http and self._serving:
             self._http.ending.set()
             await self._serving

@@ -16,6 +16,7 @@ import msgspec
 from heliograph.core.model import PushMessage
 from heliograph.core.outcomes import ProviderOutcome, Unavailable
 from heliograph.core.ports import Clock
+from heliograph.core.pruning import TokenDoubts
 from heliograph.providers.fcm_codes import outcome_of, refusal_of
 from heliograph.providers.fcm_message import request_of
 from heliograph.providers.google_token import AccessToken, GoogleTokens, load_account
@@ -51,6 +52,7 @@ class Fcm:
         self._tokens = GoogleTokens(account, http, clock)
         self._http = http
         self._clock = clock
+        self._doubts = TokenDoubts()
         self._encode = msgspec.json.Encoder().encode
 
     async def send(self, message: PushMessage) -> ProviderOutcome:
@@ -68,7 +70,7 @@ class Fcm:
             answer = await self._post(token, body, deadline)
         if isinstance(answer, Failed):
             return Unavailable(f"fcm: {answer.cause}", unknown=answer.unknown)
-        return outcome_of(answer, self._clock())
+        return self._doubts.judge(outcome_of(answer, self._clock()))
 
     async def close(self) -> None:
         await self._tokens.close()

@@ -25,14 +25,14 @@ from heliograph.core.outcomes import (
 from heliograph.providers.http import Answer
 from heliograph.providers.waiting import retry_after_s
 
-Action = Literal["rejected", "unregistered", "misconfigured", "throttled", "unavailable", "unknown"]
+Action = Literal["rejected", "doubtful", "unregistered", "misconfigured", "throttled", "unavailable", "unknown"]
 
 ACTIONS: Final[dict[tuple[int, str], Action]] = {
     (400, "INVALID_ARGUMENT"): "rejected",  # or the token is none: see `_TOKEN_FIELDS`
     (401, "UNAUTHENTICATED"): "misconfigured",  # a fresh access token was tried before
     (401, "THIRD_PARTY_AUTH_ERROR"): "misconfigured",  # the APNs or Web Push credentials held by Firebase
     (401, "APNS_AUTH_ERROR"): "misconfigured",  # its old name
-    (403, "SENDER_ID_MISMATCH"): "unregistered",  # a device of another project
+    (403, "SENDER_ID_MISMATCH"): "doubtful",  # a device of another project, or ours is the wrong one
     (403, "PERMISSION_DENIED"): "misconfigured",
     (404, "UNREGISTERED"): "unregistered",
     (404, "NOT_FOUND"): "misconfigured",  # no FcmError: it is the project that wasn't found
@@ -126,6 +126,8 @@ def outcome_of(answer: Answer, now: Millis) -> ProviderOutcome:
     match _action(answer.status, error):
         case "rejected":
             return Rejected(cause)
+        case "doubtful":
+            return Unregistered(cause, doubtful=True)
         case "unregistered":
             return Unregistered(cause)
         case "misconfigured":
@@ -139,7 +141,7 @@ def outcome_of(answer: Answer, now: Millis) -> ProviderOutcome:
 
 def _action(status: int, error: Refusal) -> Action:
     if status == 400 and error.blames_token:
-        return "unregistered"
+        return "doubtful"
     named = ACTIONS.get((status, error.code))
     return named or BY_STATUS.get(status) or BY_CLASS.get(status // 100, "unavailable")
 

@@ -20,6 +20,7 @@ from heliograph.core.model import Level, Millis, Notification, PushMessage
 from heliograph.core.outcomes import DONE, Delivered, Outcome, ProviderOutcome, Rejected, Unregistered
 from heliograph.core.ports import Clock, Pulled, PushProvider, Store, Ticket
 from heliograph.core.preferences import PREFERENCE
+from heliograph.core.pruning import still_meant
 from heliograph.core.wire import encode
 from heliograph.gate import Admission, admission_of
 from heliograph.muting import muted
@@ -62,7 +63,7 @@ class PushWorker:
         stopped = [event for event in ended.values() if event is not None]
         if stopped:
             await self._store.record(stopped)
-        gone: list[PushItem] = []
+        gone: list[tuple[PushItem, Unregistered]] = []
         admission = admission_of(batch)
         tickets: list[Ticket] = []
 
@@ -71,7 +72,7 @@ class PushWorker:
             assert notification is not None
             provider, outcome = await self._send(item, notification, admission)
             if isinstance(outcome, Unregistered):
-                gone.append(item)
+                gone.append((item, outcome))
             if isinstance(outcome, Delivered) and outcome.receipt and outcome.provider_id:
                 tickets.append(self._ticket(item, number, provider, outcome.provider_id))
             return provider, outcome
@@ -105,10 +106,20 @@ class PushWorker:
             due_at=now + self._receipt_after_ms,
         )  # fmt: skip
 
-    async def _forget(self, gone: Sequence[PushItem]) -> None:
-        if gone:
-            removed = await self._store.remove_devices([(i.notification.user_key, i.device_id) for i in gone])
-            log.info("devices_forgotten", action="forget", devices=sum(removed))
+    async def _forget(self, gone: Sequence[tuple[PushItem, Unregistered]]) -> None:
+        """Of news with a time, asks the store when the device registered: it may have been after they were made."""
+        if not gone:
+            return
+        dated = list({item.notification.user_key for item, news in gone if news.since is not None})
+        recipients = await self._store.recipients(dated) if dated else ()
+        registered = {device.id: device.created_at for recipient in recipients for device in recipient.devices}
+        meant = [
+            (item.notification.user_key, item.device_id)
+            for item, news in gone
+            if still_meant(registered.get(item.device_id, item.registered_at), news.since)
+        ]
+        removed = await self._store.remove_devices(meant) if meant else ()
+        log.info("devices_forgotten", action="forget", devices=sum(removed), kept=len(gone) - len(meant))
 
 
 def push_message(item: PushItem, notification: Notification, now: Millis) -> PushMessage:
@@ -126,6 +137,7 @@ def push_message(item: PushItem, notification: Notification, now: Millis) -> Pus
         collapse_key=notification.collapse_key,
         ttl_s=None if left_ms is None else left_ms // 1000,
         urgent=notification.level is not Level.P2,
+        level=notification.level,
         action_url=notification.action_url,
         image_url=notification.image_url,
         badge=notification.badge,

@@ -55,7 +55,7 @@ class Heliograph:
         self.folder = folder
         self._roles = roles
         self.port = free_port()
-        self.lab_port = free_port(2)
+        self.lab_port = free_port(3)
         self._lab = lab
         self._arguments = arguments or []
         self._settings = {

@@ -16,7 +16,8 @@ from heliograph.settings import Settings, load
 CONTRACT = {
     "store_url", "nats_url", "redis_url", "bootstrap_key", "user_token_secret", "email_providers", "email_rate",
     "email_from", "sendgrid_url", "sendgrid_api_key", "sendgrid_webhook_key", "smtp_url", "fcm_url",
-    "fcm_service_account", "vapid_private_key", "vapid_subject", "expo_url",
+    "fcm_service_account", "vapid_private_key", "vapid_subject", "expo_url", "apns_url", "apns_key",
+    "apns_key_id", "apns_team_id", "apns_topic",
     "retry_base_s", "retry_max_attempts", "unseen_after_s", "presence_ttl_s",
 }  # fmt: skip
 """The names that CONTRACT section 0 fixes, as far as they exist."""

@@ -22,6 +22,8 @@ NEVER: Final = 2**62
 LEVELS: Final = [0, 1, 2]
 MARKS: Final = ("seen_at", "read_at", "archived_at")
 USER_FIELDS: Final = ("email", "name", "locale", "timezone", "data")
+ADDRESS: Final = "address"
+"""Beside them the folded e-mail address, if there is one: what `tenants_of` looks for."""
 
 _notification: Final = msgspec.json.Decoder(Notification)
 _batch: Final = msgspec.json.Decoder(Batch)
@@ -134,7 +136,7 @@ def user_fields(user: User) -> Document:
     if "data" in given:
         given["data"] = text(given["data"])
     if user.email is not None:
-        given["address"] = folded(user.email)  # what `tenants_of` looks for
+        given[ADDRESS] = folded(user.email)
     return {"tenant": user.tenant, "id": user.id, **given}
 
 

@@ -9,7 +9,16 @@ from msgspec.structs import replace
 from pymongo import DeleteOne
 
 from heliograph.backends.mongo.connection import Connected, Document, reaching
-from heliograph.backends.mongo.documents import USER_FIELDS, id_of, ids_of, preferences_of, text, user_fields, user_of
+from heliograph.backends.mongo.documents import (
+    ADDRESS,
+    USER_FIELDS,
+    id_of,
+    ids_of,
+    preferences_of,
+    text,
+    user_fields,
+    user_of,
+)
 from heliograph.core.model import Device, Key, Millis, Preferences, Recipient, User
 
 _PORTION: Final = 1_000
@@ -22,7 +31,7 @@ class People(Connected):
     @reaching
     async def put_user(self, user: User) -> User:
         given = {**user_fields(user), "updated_at": user.updated_at}
-        absent = dict.fromkeys(set(USER_FIELDS) - set(given), "")
+        absent = dict.fromkeys({*USER_FIELDS, ADDRESS} - set(given), "")
         change = {"$set": given} | ({"$unset": absent} if absent else {})
         await self._database.users.update_one({"_id": id_of(user.key)}, change, upsert=True)
         return user

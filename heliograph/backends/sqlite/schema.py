@@ -10,7 +10,7 @@ from typing import Final
 
 import apsw
 
-VERSION: Final = 3
+VERSION: Final = 4
 
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS notifications (

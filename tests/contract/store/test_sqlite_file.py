@@ -28,6 +28,7 @@ from tests.contract.store.examples import (
     notification,
     sent,
     submission,
+    ticket,
 )
 
 Store = SqliteStore
@@ -260,3 +261,17 @@ async def test_a_file_of_version_2_keeps_its_suppressions(tmp_path: Path) -> Non
         assert await store.suppressed([key("a@x")]) == [("hard_bounce", "unsubscribe")]
         assert await store.settings(["kept"]) == ["yes"]
         await store.close_store()
+
+
+async def test_a_file_of_version_3_learns_of_tickets(tmp_path: Path) -> None:
+    """They are a table of their own, which is made when the file is opened."""
+    path = tmp_path / "old.db"
+    connection = apsw.Connection(str(path))
+    schema.create(connection)
+    connection.execute("DROP TABLE tickets; PRAGMA user_version = 3;")
+    connection.close()
+    store = SqliteStore(path)
+    await store.open()
+    await store.add_tickets([made := ticket()])
+    assert list(await store.tickets_due("expo", NOW, 1)) == [made]
+    await store.close_store()

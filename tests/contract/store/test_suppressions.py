@@ -79,3 +79,12 @@ async def test_settings_are_read_together_and_forgotten(store: Store, rival: Sto
     assert await rival.forget("a")
     assert not await store.forget("a")
     assert list(await store.settings(["a"])) == [None]
+
+
+async def test_an_address_that_was_taken_back_is_nobodys(store: Store) -> None:
+    """The user is put again without it, or with another: the old one leads nowhere."""
+    await store.put_user(User(TENANT, "anna", email="old@x.example"))
+    await store.put_user(User(TENANT, "anna", email="new@x.example"))
+    assert list(await store.tenants_of(["old@x.example", "new@x.example"])) == [(), (TENANT,)]
+    await store.put_user(User(TENANT, "anna", name="Anna"))
+    assert list(await store.tenants_of(["old@x.example", "new@x.example"])) == [(), ()]

@@ -126,6 +126,14 @@ async def test_every_way_to_fail(lab: Lab, provider: Fcm, fault: Fault, expected
     assert isinstance(await provider.send(PUSH), Delivered)
 
 
+async def test_a_wave_of_strangers_forgets_nobody(lab: Lab, patient: Fcm) -> None:
+    """The service account of another project: a handful of devices is believed to be at fault, the fleet is not."""
+    pushes = [msgspec.structs.replace(PUSH, token=f"device-{number}") for number in range(100)]
+    lab.set_fault("fcm", Fault(tokens={push.token: "sender_id_mismatch" for push in pushes}))
+    outcomes = [await patient.send(push) for push in pushes]
+    assert [type(outcome) for outcome in outcomes] == [Unregistered] * 5 + [Misconfigured] * 95
+
+
 async def test_too_fast(lab: Lab, provider: Fcm) -> None:
     """The wait is the one that Retry-After tells."""
     lab.set_fault("fcm", Fault("throttle", rate_per_s=0.01))

@@ -49,17 +49,17 @@ def error(status: int, word: str, code: str = "", field: str = "", message: str 
         (
             400,
             error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", "message.token"),
-            Unregistered("fcm 400 INVALID_ARGUMENT message.token"),
+            Unregistered("fcm 400 INVALID_ARGUMENT message.token", doubtful=True),
         ),
         (
             400,
             error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", "message.fid"),
-            Unregistered("fcm 400 INVALID_ARGUMENT message.fid"),
+            Unregistered("fcm 400 INVALID_ARGUMENT message.fid", doubtful=True),
         ),
         (
             400,
             error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", message=NO_TOKEN),
-            Unregistered("fcm 400 INVALID_ARGUMENT"),
+            Unregistered("fcm 400 INVALID_ARGUMENT", doubtful=True),
         ),
         (401, error(401, "UNAUTHENTICATED"), Misconfigured("fcm 401 UNAUTHENTICATED")),
         (
@@ -72,7 +72,7 @@ def error(status: int, word: str, code: str = "", field: str = "", message: str 
         (
             403,
             error(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH"),
-            Unregistered("fcm 403 SENDER_ID_MISMATCH"),
+            Unregistered("fcm 403 SENDER_ID_MISMATCH", doubtful=True),
         ),
         (403, error(403, "PERMISSION_DENIED"), Misconfigured("fcm 403 PERMISSION_DENIED")),
         (403, b"", Misconfigured("fcm 403")),

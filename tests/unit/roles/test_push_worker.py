@@ -103,6 +103,31 @@ async def test_a_store_that_is_away_loses_no_ticket(monkeypatch: pytest.MonkeyPa
     assert len(phone.provider.sent) == 1
 
 
+@pytest.mark.parametrize(
+    ("since", "left"),
+    [(T0 - 1_000, ["dev_1"]), (T0, ["dev_1"]), (T0 + 1_000, [])],
+)
+async def test_old_news_forget_nobody(since: int, left: list[str]) -> None:
+    """APNs: the token was gone at `since`; who registered it again later is alive. The push itself failed."""
+    phone = Phone()
+    await phone.store.add_device(device())
+    phone.provider.answers["token-dev_1"] = Unregistered("apns 410 Unregistered", since=since)
+    assert await phone.send(*await phone.routed(device())) == [DONE]
+    assert [each.id for each in await phone.store.devices(ANNA)] == left
+    assert (await phone.delivery("push:dev_1")).status == "failed"
+
+
+async def test_who_registered_again_while_the_push_was_under_way_stays() -> None:
+    """What the item says of the registration is old by then: the store is asked."""
+    phone = Phone()
+    await phone.store.add_device(device())
+    items = await phone.routed(device())
+    phone.provider.answers["token-dev_1"] = Unregistered("apns 410 Unregistered", since=T0 + 1_000)
+    await phone.store.add_device(device(created_at=T0 + 2_000))
+    assert await phone.send(*items) == [DONE]
+    assert [each.id for each in await phone.store.devices(ANNA)] == ["dev_1"]
+
+
 async def test_every_device_has_its_own_outcome() -> None:
     """Each in its place, whatever the others met."""
     phone = Phone()
