@@ -56,10 +56,11 @@ def up(
     api: Annotated[int, typer.Option(min=0, max=64, help="API processes behind a local nginx; 0 = in-process.")] = 0,
     lab: Annotated[bool, typer.Option(help="Start the provider lab and point every provider at it.")] = False,
     lab_port: Annotated[int, typer.Option(help="The lab's HTTP port; SMTP is on the next one.")] = LAB_PORT,
+    demo: Annotated[bool, typer.Option(help="Serve the demo shop at /demo; starts the lab too.")] = False,
     config: Config = None,
 ) -> None:
     """Start the whole system on the embedded default."""
-    _run(run(Options(ROLES, data, port, config, api, lab, lab_port), console))
+    _run(run(Options(ROLES, data, port, config, api, lab or demo, lab_port, demo=demo), console))
 
 
 @app.command("run")

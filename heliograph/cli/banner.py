@@ -24,6 +24,7 @@ def show(console: Console, options: Options, settings: Settings, key: str, lab: 
     )
     lines = [
         f"  URL   {url}",
+        *([f"  Demo  {url}/demo  (two people, a shop and a mailbox)"] if options.demo else []),
         f"  Key   {key}",
         f"  Data  {options.folder}",
         *([f"  Lab   {lab.base_url}  (SMTP on {lab.smtp_port}; see {lab.base_url}/lab/messages)"] if lab else []),

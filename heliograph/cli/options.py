@@ -18,6 +18,7 @@ class Options:
     port: of HTTP and WebSocket; None = these roles need none.
     api: processes behind a local nginx; 0 = the API runs in this process.
     bundled: start the bundled servers where the settings name none.
+    demo: serve the demo's page and its back end; needs the lab.
     """
 
     roles: Sequence[str]
@@ -28,3 +29,4 @@ class Options:
     lab: bool = False
     lab_port: int = LAB_PORT
     bundled: bool = True
+    demo: bool = False

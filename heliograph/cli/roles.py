@@ -99,7 +99,7 @@ class Roles:
         self._backends = backends
         self._providers = providers
         self._keys = ServerKeys(backends.store, now, bootstrap_key)
-        self._tokens = UserTokens(token_secret, now)
+        self.tokens = UserTokens(token_secret, now)
         self._planner = Planner(backends.store, backends.presence, now, providers.means)
         self.sending = sending.Sending(backends.store, backends.queue, now, settings.accept_high_water)
         self.node = self._realtime() if "realtime" in names else None
@@ -110,13 +110,13 @@ class Roles:
         b, s = self._backends, self._settings
         node_id = f"rt-{secrets.token_hex(6)}"
         return RealtimeNode(
-            node_id, self._tokens, b.presence, b.streams, b.bus, b.store, now,
+            node_id, self.tokens, b.presence, b.streams, b.bus, b.store, now,
             presence_ttl_s=s.presence_ttl_s, heartbeat_s=s.heartbeat_s,
         )  # fmt: skip
 
     def _handlers(self, names: Sequence[str]) -> list[ControllerRouterHandler]:
         b, s = self._backends, self._settings
-        callers = Callers(self._keys, self._tokens)
+        callers = Callers(self._keys, self.tokens)
         handlers: list[ControllerRouterHandler] = []
         if "api" in names:
             handlers += sending.routes(self.sending, callers, now)

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from heliograph import telemetry
+from heliograph.cli import demo
 from heliograph.cli.backends import BundledServers, connect, secrets_of, store_of
 from heliograph.cli.banner import show
 from heliograph.cli.front import Front
@@ -24,6 +25,8 @@ from heliograph.settings import Settings, load
 async def run(options: Options, console: Console) -> None:
     """Until SIGTERM or Ctrl-C. Raises `OSError` for a port that is taken, `ValueError` for settings that don't fit."""
     started = time.perf_counter()
+    if options.demo:
+        demo.require(options)
     stop = stop_on_signals()
     async with AsyncExitStack() as undo:
         lab = await _lab(options, undo) if options.lab else None
@@ -42,6 +45,8 @@ async def run(options: Options, console: Console) -> None:
         token_secret, key = await secrets_of(settings, store)
         names = [name for name in options.roles if not (options.api and name in ("api", "webhooks"))]
         roles = Roles(names, settings, backends, providers, token_secret, key)
+        if options.demo and lab:
+            roles.handlers += demo.handlers(roles, backends, lab)
         services: list[Service] = list(roles.services)
         front = None
         if options.api:
