@@ -1,0 +1,1 @@
+export { type FieldError, HeliographError } from "./errors.ts";

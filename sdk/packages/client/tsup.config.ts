@@ -1,0 +1,12 @@
+import { defineConfig } from "tsup";
+
+export default defineConfig({
+  entry: ["src/index.ts", "src/server.ts"],
+  format: ["esm", "cjs"],
+  tsconfig: "tsconfig.build.json",
+  target: "es2022",
+  platform: "neutral",
+  dts: true,
+  splitting: true,
+  clean: true,
+});
