@@ -6,7 +6,9 @@ import { AppState, type AppStateStatus } from "react-native";
 
 /** What is used of `@react-native-community/netinfo`; hand over its default export. */
 export interface NetInfoLike {
-  addEventListener(listener: (state: { readonly type: string; readonly isConnected: boolean | null }) => void): () => void;
+  addEventListener(
+    listener: (state: { readonly type: string; readonly isConnected: boolean | null }) => void,
+  ): () => void;
 }
 
 export interface NativeEnvironmentOptions {

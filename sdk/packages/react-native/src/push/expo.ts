@@ -37,21 +37,24 @@ export interface ExpoPushOptions {
 const IOS_QUIETLY_ALLOWED = [3, 4];
 
 export function expoPush(notifications: ExpoNotificationsLike, options: ExpoPushOptions = {}): PushSource {
-  const tokenOf = async (device?: ExpoDeviceToken): Promise<PushToken> => {
-    if (options.token === "device") return deviceToken(device ?? (await notifications.getDevicePushTokenAsync()));
-    const { data } = await notifications.getExpoPushTokenAsync({
-      ...(options.projectId && { projectId: options.projectId }),
-      ...(device && { devicePushToken: device }),
-    });
+  let last: unknown;
+  const tokenOf = async (device: ExpoDeviceToken): Promise<PushToken> => {
+    last = device.data;
+    if (options.token === "device") return deviceToken(device);
+    const project = options.projectId ? { projectId: options.projectId } : {};
+    const { data } = await notifications.getExpoPushTokenAsync({ ...project, devicePushToken: device });
     return { kind: "expo", value: data };
   };
   return {
     permission: async () => permissionOf(await notifications.getPermissionsAsync()),
     requestPermission: async () => permissionOf(await notifications.requestPermissionsAsync()),
-    getToken: () => tokenOf(),
+    getToken: async () => tokenOf(await notifications.getDevicePushTokenAsync()),
     onTokenChange: (listener) => {
-      // The new token is passed on: asking for it in here would make the system tell of it again, and so on.
-      const subscription = notifications.addPushTokenListener((token) => listener(() => tokenOf(token)));
+      // The system also tells of a token because somebody asked for it: that one is known. And asking for it in here
+      // would make the system tell again, and so on: so the new one is passed on.
+      const subscription = notifications.addPushTokenListener((token) => {
+        if (token.data !== last) listener(() => tokenOf(token));
+      });
       return () => subscription.remove();
     },
   };

@@ -1,5 +1,6 @@
 // Push tokens by `@react-native-firebase/messaging`, through its functions (version 22 and later).
 
+// biome-ignore lint/correctness/useReactNativePlatformComponents: no component; it is only called on Android
 import { PermissionsAndroid, Platform } from "react-native";
 import type { PushPermission, PushSource, PushToken } from "./source.ts";
 

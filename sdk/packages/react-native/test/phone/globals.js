@@ -1,0 +1,53 @@
+// Takes away every global of browsers and Node that React Native on Hermes lacks, before a test file loads anything.
+// What React Native sets up itself (Libraries/Core/setUpXHR.js) is put in by network.ts; `AbortController` is the one of
+// its own choice, which knows neither `signal.reason` nor `AbortSignal.timeout`.
+
+const ABSENT = [
+  "window", // is there on a phone, but it is only `globalThis`: see surroundings.test.tsx
+  "document",
+  "navigator",
+  "location",
+  "localStorage",
+  "sessionStorage",
+  "indexedDB",
+  "Event",
+  "EventTarget",
+  "CustomEvent",
+  "MessageEvent",
+  "CloseEvent",
+  "BroadcastChannel",
+  "MessageChannel",
+  "MessagePort",
+  "crypto",
+  "Crypto",
+  "SubtleCrypto",
+  "structuredClone",
+  "TextEncoder",
+  "TextDecoder",
+  "atob",
+  "btoa",
+  "ReadableStream",
+  "WritableStream",
+  "TransformStream",
+  "CompressionStream",
+  "DecompressionStream",
+  "Blob",
+  "File",
+  "FormData",
+  "fetch",
+  "Headers",
+  "Request",
+  "Response",
+  "WebSocket",
+  "XMLHttpRequest",
+  "AbortController",
+  "AbortSignal",
+];
+
+for (const name of ABSENT) delete globalThis[name];
+
+const { AbortController, AbortSignal } = require("abort-controller/dist/abort-controller");
+Object.assign(globalThis, { AbortController, AbortSignal });
+
+const left = ABSENT.filter((name) => name in globalThis && !name.startsWith("Abort"));
+if (left.length > 0) throw new Error(`still there: ${left.join(", ")}`);
