@@ -35,3 +35,4 @@ export {
   usePreferences,
   useUnreadCount,
 } from "./hooks/useUser.ts";
+export { wants } from "./hooks/wants.ts";

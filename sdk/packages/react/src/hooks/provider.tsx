@@ -1,7 +1,8 @@
 // The provider: one client for the components below it, made here or given. Touches no DOM.
 
 import { Heliograph, type HeliographOptions } from "@heliograph/client";
-import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState } from "react";
+import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from "react";
+import { useLatest } from "./useLatest.ts";
 import { en, type Strings } from "./strings.ts";
 
 interface Common {
@@ -39,10 +40,7 @@ export function HeliographProvider(props: HeliographProviderProps): ReactNode {
 }
 
 function Owner({ children, strings, enabled = true, userId: _, client: __, ...options }: OwnClient): ReactNode {
-  const latest = useRef(options);
-  useEffect(() => {
-    latest.current = options; // the newest closures, without a new client for each
-  });
+  const latest = useLatest(options); // the newest closures, without a new client for each
   const [client] = useState(
     () =>
       new Heliograph({

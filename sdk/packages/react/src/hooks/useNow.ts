@@ -2,9 +2,13 @@
 
 import { useSyncExternalStore } from "react";
 
+// Every platform has timers, but no library of ECMAScript declares them.
+declare function setInterval(run: () => void, afterMs: number): unknown;
+declare function clearInterval(timer: unknown): void;
+
 const STEP_MS = 30_000;
 const listeners = new Set<() => void>();
-let timer: ReturnType<typeof setInterval> | undefined;
+let timer: unknown;
 
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);

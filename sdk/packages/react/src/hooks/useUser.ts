@@ -1,8 +1,9 @@
 // What concerns the whole person: unread count, connection, preferences, and being told of each arrival.
 
 import type { ConnectionState, DeepPartial, Notification, Preferences, PreferencesSnapshot } from "@heliograph/client";
-import { useCallback, useEffect, useMemo, useRef } from "react";
+import { useCallback, useEffect, useMemo } from "react";
 import { useHeliograph } from "./provider.tsx";
+import { useLatest } from "./useLatest.ts";
 import { useReadable } from "./readable.ts";
 
 /** The number for the bell: the same on every tab and device. */
@@ -40,11 +41,8 @@ export function usePreferences(): UsePreferencesResult {
 /** Calls `listener` once for each notification that arrives over the live connection. */
 export function useNotificationListener(listener: (notification: Notification) => void): void {
   const client = useHeliograph();
-  const latest = useRef(listener);
-  useEffect(() => {
-    latest.current = listener;
-  });
-  useEffect(() => client.on("notification", (notification) => latest.current(notification)), [client]);
+  const latest = useLatest(listener);
+  useEffect(() => client.on("notification", (notification) => latest.current(notification)), [client, latest]);
 }
 
 function ignore(): void {}
