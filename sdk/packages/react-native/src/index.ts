@@ -16,13 +16,15 @@ export {
   usePreferences,
   useStrings,
   useUnreadCount,
+  wants,
 } from "@heliograph/react/hooks";
 export { Bell, type BellProps } from "./components/Bell.tsx";
 export { Inbox, type InboxProps } from "./components/Inbox.tsx";
-export type { InboxView } from "./components/InboxHeader.tsx";
-export { Toast, type ToastProps } from "./components/Toast.tsx";
+export { type PreferenceCategory, Preferences, type PreferencesProps } from "./components/Preferences.tsx";
+export type { InboxView } from "./components/Tabs.tsx";
+export { Toasts, type ToastsProps } from "./components/Toasts.tsx";
 export { type NativeEnvironmentOptions, type NetInfoLike, nativeEnvironment } from "./environment.ts";
-export { HeliographProvider, type HeliographProviderProps } from "./provider.tsx";
+export { HeliographProvider, type HeliographProviderProps, type NativeGivenClient, type NativeOwnClient } from "./provider.tsx";
 export { type ExpoNotificationsLike, type ExpoPushOptions, expoPush } from "./push/expo.ts";
 export { type FirebaseMessagingLike, type FirebasePushOptions, firebasePush } from "./push/firebase.ts";
 export type { PushState, PushStatus } from "./push/registration.ts";

@@ -1,132 +1,106 @@
 // The provider on a phone: the hooks' own one, with the phone as environment, the app's storage, and this installation's
 // push device on the live connection.
 
-import { Heliograph, type KeyValueStorage } from "@heliograph/client";
-import { type GivenClient, HeliographProvider as HooksProvider, type OwnClient } from "@heliograph/react/hooks";
-import { createContext, type ReactNode, useContext, useEffect, useRef, useState } from "react";
+import type { KeyValueStorage } from "@heliograph/client";
+import {
+  type GivenClient,
+  HeliographProvider as HooksProvider,
+  type OwnClient,
+  useHeliograph,
+} from "@heliograph/react/hooks";
+import { createContext, type ReactNode, useContext, useEffect, useState } from "react";
 import { type NativeEnvironmentOptions, nativeEnvironment } from "./environment.ts";
 import { PushRecords } from "./push/registration.ts";
 import { keyValueStorage, type NativeStorage } from "./storage.ts";
 import { type ThemeOptions, ThemeProvider } from "./theme.tsx";
 
-interface Look {
+interface Common {
   readonly theme?: ThemeOptions | undefined;
 }
 
-interface NativeGivenClient extends GivenClient, Look {
-  /** Where the push registration is kept. The client has its own. */
+/** A client that the app made, with `nativeEnvironment()`; the app starts and stops it. */
+export interface NativeGivenClient extends GivenClient, Common {
+  /** Where the push registration is kept; the client has its own. */
   readonly storage?: NativeStorage | null | undefined;
 }
 
-interface NativeOwnClient
+/** The provider makes the client, starts it and stops it. */
+export interface NativeOwnClient
   extends Omit<OwnClient, "storage" | "environment" | "crossTab" | "device">,
     NativeEnvironmentOptions,
-    Look {
+    Common {
   /** AsyncStorage, an MMKV instance, or any KeyValueStorage: the list then shows before the first answer, and offline. */
   readonly storage?: NativeStorage | null | undefined;
 }
 
 export type HeliographProviderProps = NativeGivenClient | NativeOwnClient;
 
-/** What the push registration needs of the provider. */
-export interface Phone {
-  readonly records: PushRecords;
-  /** The live connection carries this device id from now on. */
-  readonly setDevice: (id: string | null) => void;
-}
+const UNCHANGED: ThemeOptions = {};
 
-const PhoneContext = createContext<Phone | null>(null);
-
-export function usePhone(): Phone {
-  const phone = useContext(PhoneContext);
-  if (!phone)
-    throw new Error("usePushRegistration works inside the <HeliographProvider> of @heliograph/react-native only");
-  return phone;
-}
-
-const NO_CHANGES: ThemeOptions = {};
-
-export function HeliographProvider(props: HeliographProviderProps): ReactNode {
+export function HeliographProvider({ theme = UNCHANGED, ...props }: HeliographProviderProps): ReactNode {
   return (
-    <ThemeProvider theme={props.theme ?? NO_CHANGES}>
-      {props.client ? <Given {...props} /> : <Owner key={`${props.baseUrl} ${props.userId ?? ""}`} {...props} />}
+    <ThemeProvider theme={theme}>
+      {props.client ? <Given {...props} /> : <Own key={`${props.baseUrl} ${props.userId ?? ""}`} {...props} />}
     </ThemeProvider>
   );
 }
 
-function Given({ client, storage, strings, children }: NativeGivenClient): ReactNode {
-  const [phone] = useState<Phone>(() => ({ records: new PushRecords(storageOf(storage), ""), setDevice: () => {} }));
+function Given({ storage, children, ...given }: NativeGivenClient): ReactNode {
+  const [records] = useState(() => new PushRecords(storageOf(storage), ""));
   return (
-    <PhoneContext.Provider value={phone}>
-      <HooksProvider client={client} strings={strings}>
-        {children}
-      </HooksProvider>
-    </PhoneContext.Provider>
+    <HooksProvider {...given}>
+      <RecordsContext.Provider value={records}>{children}</RecordsContext.Provider>
+    </HooksProvider>
   );
 }
 
-function Owner(props: NativeOwnClient): ReactNode {
-  const latest = useRef(props);
-  useEffect(() => {
-    latest.current = props; // the newest closures, without a new client for each
-  });
-  const [own] = useState(() => new OwnPhone(props, latest));
-  const { enabled = true, strings, children } = props;
-  useEffect(() => (enabled ? own.start() : undefined), [own, enabled]);
-  return (
-    <PhoneContext.Provider value={own}>
-      <HooksProvider client={own.client} strings={strings}>
-        {children}
-      </HooksProvider>
-    </PhoneContext.Provider>
-  );
-}
-
-/** One installation with one person signed in: the client, and the push device that its connection carries. */
-class OwnPhone implements Phone {
-  readonly client: Heliograph;
-  readonly records: PushRecords;
-  #device: string | undefined;
-  #running = false;
-
-  constructor(props: NativeOwnClient, latest: { readonly current: NativeOwnClient }) {
-    const storage = storageOf(props.storage);
-    const device = () => this.#device;
-    this.records = new PushRecords(storage, props.baseUrl);
-    this.client = new Heliograph({
-      baseUrl: props.baseUrl,
-      transport: props.transport,
-      logger: props.logger,
-      getToken: () => latest.current.getToken(),
-      onUnauthorized: (error) => latest.current.onUnauthorized?.(error),
-      storage,
-      environment: nativeEnvironment(props),
-      // Read for each connection: the device may be registered long after the first.
-      get device() {
-        return device();
-      },
-    });
-  }
-
-  /** Connects once it is known which push device this is, so that no push comes for what the screen shows. */
-  start(): () => void {
-    this.#running = true;
-    void this.records.load().then((record) => {
-      this.#device ??= record?.id;
-      if (this.#running) this.client.start();
-    });
-    return () => {
-      this.#running = false;
-      void this.client.stop();
+function Own({ storage, netInfo, backgroundGraceMs, enabled = true, children, ...own }: NativeOwnClient): ReactNode {
+  const [{ kept, environment, records }] = useState(() => {
+    const kept = storageOf(storage);
+    return {
+      kept,
+      environment: nativeEnvironment({ netInfo, backgroundGraceMs }),
+      records: new PushRecords(kept, own.baseUrl),
     };
-  }
+  });
+  const device = useKnownDevice(records);
+  return (
+    <HooksProvider {...own} storage={kept} environment={environment} enabled={enabled && device !== undefined}>
+      <RecordsContext.Provider value={records}>
+        <Carried device={device ?? null} />
+        {children}
+      </RecordsContext.Provider>
+    </HooksProvider>
+  );
+}
 
-  readonly setDevice = (id: string | null): void => {
-    if (this.#device === (id ?? undefined)) return;
-    this.#device = id ?? undefined;
-    if (!this.#running) return;
-    void this.client.stop().then(() => this.#running && this.client.start());
-  };
+/** The device id of the last start; undefined while it is read, null if there is none. */
+function useKnownDevice(records: PushRecords): string | null | undefined {
+  const [device, setDevice] = useState<string | null>();
+  useEffect(() => {
+    let here = true;
+    void records.load().then((record) => here && setDevice(record?.id ?? null));
+    return () => {
+      here = false;
+    };
+  }, [records]);
+  return device;
+}
+
+/** Gives the client its device before it connects: an effect of a child runs before the provider's, which starts it. */
+function Carried({ device }: { readonly device: string | null }): null {
+  const client = useHeliograph();
+  useEffect(() => client.setDevice(device), [client, device]);
+  return null;
+}
+
+const RecordsContext = createContext<PushRecords | null>(null);
+
+/** Where the push registration of this installation is kept. */
+export function usePushRecords(): PushRecords {
+  const records = useContext(RecordsContext);
+  if (!records) throw new Error("usePushRegistration works inside the HeliographProvider of @heliograph/react-native only");
+  return records;
 }
 
 function storageOf(storage: NativeStorage | null | undefined): KeyValueStorage | null {

@@ -8,14 +8,16 @@ import { Icon } from "./icons.tsx";
 import { Label } from "./Label.tsx";
 
 export interface BellProps {
-  /** Usually opens the screen with the <Inbox/>. */
+  /** Usually opens the screen with the `<Inbox/>`. */
   readonly onPress?: (() => void) | undefined;
-  /** Stands in place of the drawn bell. */
-  readonly icon?: ReactNode;
+  /** Greater counts show as "99+". Default 99. */
+  readonly max?: number | undefined;
+  /** The button's face in your own way. */
+  readonly renderBell?: ((state: { readonly unread: number }) => ReactNode) | undefined;
   readonly style?: StyleProp<ViewStyle>;
 }
 
-export function Bell({ onPress, icon, style }: BellProps): ReactNode {
+export function Bell({ onPress, max = 99, renderBell, style }: BellProps): ReactNode {
   const unread = useUnreadCount();
   const strings = useStrings();
   const { colors } = useTheme();
@@ -27,24 +29,28 @@ export function Bell({ onPress, icon, style }: BellProps): ReactNode {
       onPress={onPress}
       style={({ pressed }) => [styles.bell, pressed && { backgroundColor: colors.pressed }, style]}
     >
-      {icon ?? <Icon name="bell" color={colors.text} size={24} />}
-      {unread > 0 && <Badge count={unread} />}
+      {renderBell?.({ unread }) ?? (
+        <>
+          <Icon name="bell" color={colors.text} size={24} />
+          {unread > 0 && <Badge text={unread > max ? `${max}+` : `${unread}`} />}
+        </>
+      )}
     </Pressable>
   );
 }
 
-function Badge({ count }: { readonly count: number }): ReactNode {
+function Badge({ text }: { readonly text: string }): ReactNode {
   const { colors } = useTheme();
   return (
     <View style={[styles.badge, { backgroundColor: colors.badge }]} importantForAccessibility="no-hide-descendants">
       <Label size="small" bold maxFontSizeMultiplier={1.6} style={{ color: colors.onBadge }}>
-        {count > 99 ? "99+" : count}
+        {text}
       </Label>
     </View>
   );
 }
 
-/** Screen readers say the number when it grows; nothing at the start, or for what was read elsewhere. */
+/** Screen readers say the number when it grows; one that shrinks is the person's own doing. */
 function useAnnounced(unread: number, say: (count: number) => string): void {
   const before = useRef(unread);
   useEffect(() => {
@@ -55,13 +61,5 @@ function useAnnounced(unread: number, say: (count: number) => string): void {
 
 const styles = StyleSheet.create({
   bell: { minWidth: 44, minHeight: 44, alignItems: "center", justifyContent: "center", borderRadius: 22 },
-  badge: {
-    position: "absolute",
-    top: 2,
-    end: 0,
-    minWidth: 20,
-    paddingHorizontal: 5,
-    borderRadius: 12,
-    alignItems: "center",
-  },
+  badge: { position: "absolute", top: 2, end: 0, minWidth: 20, paddingHorizontal: 5, borderRadius: 12, alignItems: "center" },
 });

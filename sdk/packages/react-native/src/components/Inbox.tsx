@@ -2,11 +2,10 @@
 // before the first answer.
 
 import { type Notification, type UseNotificationsResult, useNotifications, useStrings } from "@heliograph/react/hooks";
-import { type ReactElement, type ReactNode, useCallback, useEffect, useRef, useState } from "react";
+import { type ReactNode, useCallback, useEffect, useRef, useState } from "react";
 import {
   ActivityIndicator,
   FlatList,
-  Linking,
   type ListRenderItem,
   RefreshControl,
   type StyleProp,
@@ -16,28 +15,30 @@ import {
   type ViewToken,
 } from "react-native";
 import { useTheme } from "../theme.tsx";
-import { InboxHeader, type InboxView } from "./InboxHeader.tsx";
+import { InboxHeader } from "./InboxHeader.tsx";
 import { InboxItem } from "./InboxItem.tsx";
 import { Label } from "./Label.tsx";
 import { ConnectionNotice, Notice } from "./Notice.tsx";
+import { openUrl } from "./openUrl.ts";
+import { type InboxView, Tabs } from "./Tabs.tsx";
 import { TextButton } from "./TextButton.tsx";
 import { useAttempt } from "./useAttempt.ts";
 
 export interface InboxProps {
+  /** The views to choose from, the first at the beginning. One alone shows no tabs. */
+  readonly views?: readonly InboxView[] | undefined;
   /** Only this category. */
   readonly category?: string | undefined;
   /** Items a page, 1 to 100. Default 20. */
   readonly pageSize?: number | undefined;
-  /** Which views to offer, the first is shown; a single one has no tabs. Default: all three. */
-  readonly views?: readonly InboxView[] | undefined;
-  /** Called with an item that was pressed, after it was marked as read. Default: opens its action URL. */
-  readonly onPressNotification?: ((notification: Notification) => void) | undefined;
-  /** Stands in place of an item's picture and text; the row and its buttons stay. */
+  /** Called with one that was pressed, in place of opening its action URL. */
+  readonly onNotificationPress?: ((notification: Notification) => void) | undefined;
+  /** An item's picture and text in your own way; the row and its buttons stay. */
   readonly renderNotification?: ((notification: Notification) => ReactNode) | undefined;
-  /** Stands in place of the sentence in an empty view. */
-  readonly renderEmpty?: ((view: InboxView) => ReactElement) | undefined;
-  /** Default true. With false the app has a header of its own. */
-  readonly header?: boolean | undefined;
+  /** In place of the sentence that nothing is there. */
+  readonly renderEmpty?: ((view: InboxView) => ReactNode) | undefined;
+  /** Beside the title; null leaves the header out altogether. */
+  readonly header?: ReactNode;
   readonly style?: StyleProp<ViewStyle>;
 }
 
@@ -45,7 +46,7 @@ const VIEWS: readonly InboxView[] = ["all", "unread", "archived"];
 const FILTERS = { all: {}, unread: { unread: true }, archived: { archived: true } } as const;
 
 export function Inbox(props: InboxProps): ReactNode {
-  const { category, pageSize, views = VIEWS, header = true, style } = props;
+  const { category, pageSize, views = VIEWS, header, style } = props;
   const [view, setView] = useState<InboxView>(views[0] ?? "all");
   const inbox = useNotifications({ ...FILTERS[view], category, limit: pageSize });
   const { failed, attempt } = useAttempt();
@@ -53,15 +54,12 @@ export function Inbox(props: InboxProps): ReactNode {
   const { colors } = useTheme();
   return (
     <View style={[styles.inbox, { backgroundColor: colors.background }, style]}>
-      {header && (
-        <InboxHeader
-          views={views}
-          view={view}
-          onView={setView}
-          unread={inbox.unread}
-          onReadAll={() => attempt(inbox.readAll)}
-        />
+      {header !== null && (
+        <InboxHeader unread={inbox.unread} onReadAll={() => attempt(inbox.readAll)}>
+          {header}
+        </InboxHeader>
       )}
+      {views.length > 1 && <Tabs views={views} view={view} onView={setView} />}
       <ConnectionNotice />
       {failed && <Notice text={strings.actionFailed} />}
       <List key={view} view={view} inbox={inbox} attempt={attempt} {...props} />
@@ -75,11 +73,11 @@ interface ListProps extends InboxProps {
   readonly attempt: (action: () => Promise<void>) => void;
 }
 
-function List({ view, inbox, attempt, onPressNotification, renderNotification, renderEmpty }: ListProps): ReactNode {
+function List({ view, inbox, attempt, onNotificationPress, renderNotification, renderEmpty }: ListProps): ReactNode {
   const { colors } = useTheme();
   const pull = usePull(inbox.refetch);
   const onViewable = useSeen(inbox.seen);
-  const onOpen = useOpen(inbox.read, attempt, onPressNotification);
+  const onOpen = useOpen(inbox.read, attempt, onNotificationPress);
   const renderItem = useCallback<ListRenderItem<Notification>>(
     ({ item }) => (
       <InboxItem notification={item} onOpen={onOpen} attempt={attempt}>
@@ -149,7 +147,7 @@ function useOpen(
     (notification) => {
       if (!notification.readAt) attempt(() => read(notification));
       if (onPress) onPress(notification);
-      else if (notification.actionUrl) attempt(() => Linking.openURL(notification.actionUrl as string));
+      else attempt(() => openUrl(notification.actionUrl));
     },
     [read, attempt, onPress],
   );

@@ -35,7 +35,7 @@ export function ConnectionNotice(): ReactNode {
   const { status } = useConnection();
   const strings = useStrings();
   if (status === "unauthorized") return <Notice text={strings.signedOut} />;
-  return status === "offline" || status === "waiting" ? <Notice text={strings.offline} /> : null;
+  return status === "offline" || status === "closed" ? <Notice text={strings.offline} /> : null;
 }
 
 const styles = StyleSheet.create({

@@ -5,17 +5,19 @@
 import type { Heliograph, KeyValueStorage, Readable } from "@heliograph/client";
 import type { PushSource, PushToken } from "./source.ts";
 
-export type PushStatus = "idle" | "undetermined" | "denied" | "registering" | "registered" | "failed";
+/**
+ * `checking`: nothing is known yet. `denied`: the person said no, and only the system's settings can change it. `off`:
+ * this phone gets no pushes, because nobody asked yet or it was taken off. `on`: it gets them.
+ */
+export type PushStatus = "checking" | "denied" | "off" | "on";
 
 export interface PushState {
-  /**
-   * `undetermined`: the person was not asked yet; `denied`: they said no, or took it back in the system's settings;
-   * `failed`: see `error`, it is tried again with the next connection.
-   */
   readonly status: PushStatus;
-  /** The server's id of this device, while it is registered. */
-  readonly deviceId: string | null;
+  readonly isBusy: boolean;
+  /** Why the last try failed; the next is made with the next connection. */
   readonly error: Error | null;
+  /** The server's id of this device, while `on`. */
+  readonly deviceId: string | null;
 }
 
 /** What is kept between starts. */
@@ -28,11 +30,9 @@ export interface PushRecord extends PushToken {
 
 /** The parts a registration works with. */
 export interface PushParts {
-  readonly client: Pick<Heliograph, "user" | "devices">;
+  readonly client: Pick<Heliograph, "user" | "devices" | "setDevice">;
   readonly source: PushSource;
   readonly records: PushRecords;
-  /** Told the device id that the live connection should carry; null = none. */
-  readonly onDevice: (id: string | null) => void;
 }
 
 export const REGISTER_AGAIN_AFTER_MS = 7 * 24 * 60 * 60 * 1000;
@@ -91,15 +91,17 @@ function recordOf(text: string | null | undefined): PushRecord | null {
     : null;
 }
 
-const IDLE: PushState = { status: "idle", deviceId: null, error: null };
+const CHECKING: PushState = { status: "checking", isBusy: false, error: null, deviceId: null };
+const OFF: PushState = { ...CHECKING, status: "off" };
 
 export class PushRegistration implements Readable<PushState> {
   readonly #parts: PushParts;
   readonly #listeners = new Set<() => void>();
-  #state = IDLE;
+  #state = CHECKING;
   #turn: Promise<void> = Promise.resolve();
-  #checked = false;
-  #ended = false;
+  /** The record was compared with the phone's token since this start. */
+  #compared = false;
+  #takenOff = false;
 
   constructor(parts: PushParts) {
     this.#parts = parts;
@@ -125,7 +127,8 @@ export class PushRegistration implements Readable<PushState> {
   /** Asks for permission if need be, then registers. Never rejects: what became of it stands in the state. */
   register(): Promise<void> {
     return this.#inTurn(async () => {
-      this.#ended = false;
+      this.#takenOff = false;
+      this.#set({ ...this.#state, isBusy: true });
       await this.#parts.source.requestPermission();
       await this.#ensure();
     });
@@ -136,68 +139,74 @@ export class PushRegistration implements Readable<PushState> {
    * a HeliographError when the server can't be told.
    */
   unregister(): Promise<void> {
-    this.#ended = true;
+    this.#takenOff = true;
     return this.#next(async () => {
-      await this.#forget(await this.#parts.records.load());
-      this.#set(IDLE);
+      await this.#forget();
+      this.#set(OFF);
     });
   }
 
   async #ensure(read?: () => Promise<PushToken>): Promise<void> {
     const { client, source, records } = this.#parts;
-    const { user } = client;
     const permission = await source.permission();
+    if (permission !== "granted") return this.#without(permission);
     const record = await records.load();
-    if (this.#ended || !user) return;
-    if (permission !== "granted") return this.#without(permission, record);
+    const { user } = client;
+    if (this.#takenOff || user === null) return;
     const nowMs = Date.now();
-    if (this.#checked && !read && isYoung(record, user, nowMs)) return;
+    if (this.#compared && !read && isYoung(record, user, nowMs)) return;
     const token = await (read ?? source.getToken)();
-    this.#registered(isCurrent(record, token, user, nowMs) ? record : await this.#replace(record, token, user));
+    this.#on(isCurrent(record, token, user, nowMs) ? record : await this.#replace(record, token, user));
   }
 
   async #replace(old: PushRecord | null, token: PushToken, user: string): Promise<PushRecord> {
     const { client, records } = this.#parts;
-    this.#set({ ...this.#state, status: "registering" });
+    this.#set({ ...this.#state, isBusy: true });
     const { id } = await client.devices.register(token.kind, token.value);
     const record = { ...token, id, user, at: Date.now() };
     await records.save(record);
-    // The old token is dead, so the server would find out by itself; only sooner.
+    // The old token is dead, and the server would find out with the next push.
     if (old && old.id !== id && old.user === user) await client.devices.remove(old.id).catch(() => {});
     return record;
   }
 
-  #registered({ id }: PushRecord): void {
-    this.#checked = true;
-    this.#parts.onDevice(id);
-    this.#set({ status: "registered", deviceId: id, error: null });
+  #on({ id }: PushRecord): void {
+    this.#compared = true;
+    this.#parts.client.setDevice(id);
+    this.#set({ status: "on", isBusy: false, error: null, deviceId: id });
   }
 
-  async #without(status: "denied" | "undetermined", record: PushRecord | null): Promise<void> {
-    await this.#forget(record);
-    this.#set({ status, deviceId: null, error: null });
+  async #without(permission: "denied" | "undetermined"): Promise<void> {
+    await this.#forget();
+    this.#set({ ...OFF, status: permission === "denied" ? "denied" : "off" });
   }
 
-  async #forget(record: PushRecord | null): Promise<void> {
-    const { client, records, onDevice } = this.#parts;
-    this.#checked = false;
-    if (!record) return;
+  async #forget(): Promise<void> {
+    const { client, records } = this.#parts;
+    const record = await records.load();
+    this.#compared = false;
+    // Before the first token nobody is signed in, so the server can't be told; the record waits for them.
+    if (!record || client.user === null) return;
     if (record.user === client.user) await client.devices.remove(record.id);
     await records.save(null);
-    onDevice(null);
+    client.setDevice(null);
   }
 
   /** One after the other: two at once would register twice. A failure becomes a state. */
   #inTurn(work: () => Promise<void>): Promise<void> {
-    return this.#next(() =>
-      work().catch((error: unknown) =>
-        this.#set({
-          ...this.#state,
-          status: "failed",
-          error: error instanceof Error ? error : new Error(String(error)),
-        }),
-      ),
-    );
+    return this.#next(async () => {
+      try {
+        await work();
+        if (this.#state.isBusy) this.#set({ ...this.#state, isBusy: false });
+      } catch (error) {
+        this.#failed(error instanceof Error ? error : new Error(String(error)));
+      }
+    });
+  }
+
+  #failed(error: Error): void {
+    const { status } = this.#state;
+    this.#set({ ...this.#state, status: status === "checking" ? "off" : status, isBusy: false, error });
   }
 
   #next(work: () => Promise<void>): Promise<void> {

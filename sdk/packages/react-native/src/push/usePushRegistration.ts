@@ -3,7 +3,7 @@
 import { useHeliograph } from "@heliograph/react/hooks";
 import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { AppState } from "react-native";
-import { usePhone } from "../provider.tsx";
+import { usePushRecords } from "../provider.tsx";
 import { PushRegistration, type PushState } from "./registration.ts";
 import type { PushSource } from "./source.ts";
 
@@ -24,11 +24,11 @@ export interface UsePushRegistrationResult extends PushState {
  */
 export function usePushRegistration(source: PushSource): UsePushRegistrationResult {
   const client = useHeliograph();
-  const { records, setDevice } = usePhone();
+  const records = usePushRecords();
   const [kept] = useState(source);
   const registration = useMemo(
-    () => new PushRegistration({ client, source: kept, records, onDevice: setDevice }),
-    [client, kept, records, setDevice],
+    () => new PushRegistration({ client, source: kept, records }),
+    [client, kept, records],
   );
   useFollowed(registration);
   const state = useSyncExternalStore(registration.subscribe, registration.getSnapshot, registration.getSnapshot);
