@@ -1,6 +1,19 @@
-// The client of one signed-in user: the parts put together.
+// The client of one signed-in user: the parts put together, and the names that pages and apps use.
 
+import { Collection } from "./collection.ts";
+import { Devices, WebPush } from "./devices.ts";
+import type { HeliographError } from "./errors.ts";
+import { Http } from "./http.ts";
+import { LiveInbox } from "./inbox.ts";
+import { Marking } from "./marking.ts";
+import type { Environment } from "./ports.ts";
+import { LivePreferences } from "./preferences.ts";
 import { Cell } from "./readable.ts";
+import { environmentOfPlatform } from "./seams/environment.ts";
+import { webTransport } from "./seams/transport.ts";
+import { Session } from "./session.ts";
+import { Cache } from "./storage.ts";
+import { Tokens } from "./token.ts";
 import type {
   ConnectionState,
   DeepPartial,
@@ -9,21 +22,29 @@ import type {
   HeliographOptions,
   Inbox,
   InboxFilter,
+  Notification,
   Preferences,
   PreferencesSnapshot,
   PushSubscriptionJSON,
   Readable,
 } from "./types.ts";
+import { count } from "./wire.ts";
 
+const KEPT_ITEMS = 50;
+const REMEMBERED_IDS = 1_000;
+
+type Listeners = { [E in keyof HeliographEvents]: Set<(told: HeliographEvents[E]) => void> };
+
+/**
+ * Inbox, unread count, marks, preferences and devices of one user, live.
+ *
+ * Begins with `start()`. All lists and counts are `Readable`s: `getSnapshot()` and `subscribe()`, as React's
+ * `useSyncExternalStore` takes them. Another user signs in: `stop()` this one and make another.
+ */
 export class Heliograph {
-  readonly connection: Readable<ConnectionState> = new Cell<ConnectionState>({
-    status: "idle",
-    retryAt: null,
-    error: null,
-    leader: false,
-  });
-  readonly unread: Readable<number> = new Cell(0);
-  readonly options: HeliographOptions;
+  readonly connection: Readable<ConnectionState>;
+  /** Unread items of the whole inbox. */
+  readonly unread: Readable<number>;
   readonly preferences: Readable<PreferencesSnapshot> & {
     load(): Promise<void>;
     update(change: DeepPartial<Preferences>): Promise<void>;
@@ -34,62 +55,200 @@ export class Heliograph {
   };
   readonly webPush: { publicKey(): Promise<string | null> };
 
+  readonly #options: HeliographOptions;
+  readonly #environment: Environment;
+  readonly #tokens: Tokens;
+  readonly #http: Http;
+  readonly #collection = new Collection(() => this.#changed());
+  readonly #session: Session;
+  readonly #marking: Marking;
+  readonly #cache: Cache;
+  readonly #unread = new Cell(0);
+  readonly #inboxes = new Map<string, LiveInbox>();
+  readonly #listeners: Listeners = { notification: new Set(), warning: new Set(), unauthorized: new Set() };
+  /** What `notification` was told of: at-least-once on the way here must not become two toasts. */
+  readonly #announced = new Set<string>();
+
+  /** Throws TypeError when `baseUrl` is no http(s) URL. */
   constructor(options: HeliographOptions) {
-    this.options = options;
-    const preferences = new Cell<PreferencesSnapshot>({ preferences: null, isLoading: false, error: null });
-    this.preferences = Object.assign(preferences, { load: notYet, update: notYet });
-    this.devices = { register: notYet, remove: notYet };
-    this.webPush = { publicKey: notYet };
+    const baseUrl = originOf(options.baseUrl);
+    this.#options = options;
+    this.#environment = options.environment ?? environmentOfPlatform();
+    const environment = this.#environment;
+    const transport = options.transport ?? webTransport();
+    const tokens = new Tokens(options.getToken, environment.clock);
+    const refused = (error: HeliographError) => this.#session.refused(error);
+    const http = new Http({ baseUrl, transport, environment, tokens, refused });
+    this.#tokens = tokens;
+    this.#http = http;
+    const preferences = new LivePreferences(http, (saved) => this.#session.saved(saved));
+    this.#cache = new Cache(options.storage ?? null, environment.clock, (...warning) => this.#warn(...warning));
+    this.#session = new Session(
+      {
+        baseUrl,
+        environment,
+        transport,
+        tokens,
+        crossTab: options.crossTab ?? true,
+        device: options.device ?? null,
+        collection: this.#collection,
+      },
+      {
+        identified: () => this.#fromCache(),
+        ready: () => this.#each((inbox) => inbox.loadOnce()),
+        stale: (id) => this.#each((inbox) => (id === undefined || inbox.mayHold(id)) && inbox.revalidate()),
+        arrived: (notification) => this.#announce(notification),
+        preferences: (saved) => preferences.saved(saved),
+        moved: () => this.#keep(),
+        countUnread: async () => count((await http.call("GET", "/v1/inbox/unread"))["unread"]) ?? 0,
+        refused: (error) => this.#refused(error),
+        warn: (...warning) => this.#warn(...warning),
+      },
+    );
+    this.#marking = new Marking(this.#collection, http, (pending) => this.#session.marked(pending));
+    this.connection = this.#session.connection;
+    this.unread = this.#unread;
+    this.preferences = preferences;
+    this.devices = new Devices(http);
+    this.webPush = new WebPush(http);
   }
 
-  /** The `sub` of the token; null before the first token. */
+  /** The user's id, from the token; null before the first token. */
   get user(): string | null {
-    return null;
+    return this.#tokens.claims.user;
   }
 
-  start(): void {}
-  async stop(): Promise<void> {}
+  /** Connects, and stays connected until `stop()`. Also ends `unauthorized`. Does nothing while it runs. */
+  start(): void {
+    if (this.connection.getSnapshot().status === "unauthorized") this.#tokens.reset(null);
+    this.#session.start();
+  }
+
+  /** Lists and counts stay as they are. */
+  async stop(): Promise<void> {
+    this.#session.stop();
+    this.#tokens.rest();
+    await this.#cache.flush();
+  }
+
   /** Stops, and removes what `storage` holds of this user: for signing out. */
-  async forget(): Promise<void> {}
-  /** A token from outside; ends `unauthorized`. */
-  setToken(_token: string): void {}
-
-  inbox(_filter: InboxFilter = {}): Inbox {
-    const cell = new Cell({
-      notifications: [],
-      unread: 0,
-      hasMore: false,
-      isLoading: true,
-      isFetching: false,
-      error: null,
-    });
-    return { getSnapshot: cell.getSnapshot, subscribe: cell.subscribe, fetchMore: notYet, refetch: notYet };
+  async forget(): Promise<void> {
+    this.#session.stop();
+    this.#tokens.rest();
+    await this.#cache.remove(this.#key);
   }
 
-  seen(_ids: string | readonly string[]): Promise<void> {
-    return notYet();
+  /** A newer token of the same user. Ends `unauthorized`. */
+  setToken(token: string): void {
+    this.#tokens.reset(token);
+    if (this.connection.getSnapshot().status === "unauthorized") this.#session.start();
+    else this.#session.tokenChanged();
   }
-  read(_ids: string | readonly string[]): Promise<void> {
-    return notYet();
+
+  /** The registered device this runs on; null = none. It gets no push while it is connected. */
+  setDevice(id: string | null): void {
+    this.#session.setDevice(id);
   }
-  markUnread(_ids: string | readonly string[]): Promise<void> {
-    return notYet();
+
+  /** The live list of what the filter lets through. Equal filters share one list. */
+  inbox(filter: InboxFilter = {}): Inbox {
+    const { unread, category, archived = false, limit } = filter;
+    const key = JSON.stringify([unread, category, archived, limit]);
+    let inbox = this.#inboxes.get(key);
+    if (!inbox) {
+      const ports = { collection: this.#collection, http: this.#http, recount: () => this.#session.doubt() };
+      inbox = new LiveInbox({ unread, category, archived, limit }, ports);
+      this.#inboxes.set(key, inbox);
+      if (this.#session.ready) inbox.loadOnce();
+    }
+    return inbox;
   }
-  archive(_ids: string | readonly string[]): Promise<void> {
-    return notYet();
+
+  /** Marks are shown at once, and taken back if the server refuses: then the promise rejects with HeliographError. */
+  seen(ids: string | readonly string[]): Promise<void> {
+    return this.#marking.mark(ids, "seen");
   }
-  unarchive(_ids: string | readonly string[]): Promise<void> {
-    return notYet();
+  /** Implies seen. */
+  read(ids: string | readonly string[]): Promise<void> {
+    return this.#marking.mark(ids, "read");
+  }
+  markUnread(ids: string | readonly string[]): Promise<void> {
+    return this.#marking.mark(ids, "unread");
+  }
+  archive(ids: string | readonly string[]): Promise<void> {
+    return this.#marking.mark(ids, "archive");
+  }
+  unarchive(ids: string | readonly string[]): Promise<void> {
+    return this.#marking.mark(ids, "unarchive");
   }
   readAll(): Promise<void> {
-    return notYet();
+    return this.#marking.readAll();
   }
 
-  on<E extends keyof HeliographEvents>(_event: E, _listener: (told: HeliographEvents[E]) => void): () => void {
-    return () => undefined;
+  /** Answers how to stop listening. */
+  on<E extends keyof HeliographEvents>(event: E, listener: (told: HeliographEvents[E]) => void): () => void {
+    const own = (told: HeliographEvents[E]) => listener(told);
+    this.#listeners[event].add(own);
+    return () => void this.#listeners[event].delete(own);
+  }
+
+  #emit<E extends keyof HeliographEvents>(event: E, told: HeliographEvents[E]): void {
+    for (const listener of [...this.#listeners[event]]) listener(told);
+  }
+
+  #announce(notification: Notification): void {
+    if (this.#announced.has(notification.id)) return;
+    this.#announced.add(notification.id);
+    const [oldest] = this.#announced;
+    if (oldest !== undefined && this.#announced.size > REMEMBERED_IDS) this.#announced.delete(oldest);
+    this.#emit("notification", notification);
+  }
+
+  #warn(message: string, details?: unknown): void {
+    this.#options.logger?.warn(`Heliograph: ${message}`, details);
+    this.#emit("warning", { message, details });
+  }
+
+  #refused(error: HeliographError): void {
+    this.#options.onUnauthorized?.(error);
+    this.#emit("unauthorized", error);
+  }
+
+  #each(run: (inbox: LiveInbox) => void): void {
+    for (const inbox of this.#inboxes.values()) run(inbox);
+  }
+
+  #changed(): void {
+    this.#unread.set(this.#collection.unread);
+    this.#each((inbox) => inbox.changed());
+    this.#keep();
+  }
+
+  // --- the copy for the next start ---
+
+  get #key(): string {
+    const { tenant, user } = this.#tokens.claims;
+    return `heliograph ${originOf(this.#options.baseUrl)} ${tenant} ${user}`;
+  }
+
+  async #fromCache() {
+    const copy = this.user === null ? null : await this.#cache.load(this.#key);
+    if (copy) this.#collection.restore(copy.notifications, copy.unread);
+    return copy?.position ?? null;
+  }
+
+  /** One tab writes for all. */
+  #keep(): void {
+    if (!this.#session.leads || this.user === null) return;
+    this.#cache.save(this.#key, () => ({
+      position: this.#session.position,
+      unread: this.#collection.unread,
+      notifications: this.#collection.list((item) => item.archivedAt === null, null).slice(0, KEPT_ITEMS),
+    }));
   }
 }
 
-async function notYet(): Promise<never> {
-  throw new Error("this part is being built");
+function originOf(baseUrl: string): string {
+  if (!/^https?:\/\/[^/?#\s]+\/*$/i.test(baseUrl)) throw new TypeError(`baseUrl is no http(s) origin: ${baseUrl}`);
+  return baseUrl.replace(/\/+$/, "");
 }

@@ -1,0 +1,269 @@
+// Every item this client knows, once, whatever list it stands in; the marks that are on their way to the server laid
+// over it; and the unread count that follows from both. What the server says replaces what was known, unless something
+// newer came while the answer was under way. Knows no network.
+
+import { holds, isUnread, type Mark, marked } from "./marks.ts";
+import type { Notification } from "./types.ts";
+import type { AllRead, Marked } from "./wire.ts";
+
+interface Entry {
+  /** As the server has it. */
+  base: Notification;
+  /** As it is shown: with the marks under way. */
+  shown: Notification;
+  /** When the server last spoke of it, in the collection's own count. */
+  touched: number;
+}
+
+/** A mark under way: of one item, or (`all`) of everything that was unread. */
+export interface Pending {
+  readonly id: string;
+  readonly mark: Mark;
+  readonly at: string;
+  /** The server's own word of it has come: it is part of the base now. */
+  confirmed: boolean;
+  /** Unread items that aren't known here, which a read-all takes along. */
+  readonly unknown: number;
+  readonly all: ReadonlySet<string> | null;
+}
+
+/** Which ids a page speaks of: those under `below` and not under `from`; null = no end on that side. */
+export interface Range {
+  readonly below: string | null;
+  readonly from: string | null;
+}
+
+export type Matches = (item: Notification) => boolean;
+
+export class Collection {
+  readonly #entries = new Map<string, Entry>();
+  /** All ids, newest first: ids grow with time (ULID), the server lists by them. */
+  readonly #order: string[] = [];
+  readonly #pending = new Set<Pending>();
+  #unread = 0;
+  #unreadTouched = 0;
+  #now = 0;
+  #version = 0;
+  readonly #changed: () => void;
+
+  constructor(changed: () => void = () => undefined) {
+    this.#changed = changed;
+  }
+
+  /** Another number whenever something that is shown has changed. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** A moment to remember when a request starts. */
+  moment(): number {
+    return this.#now;
+  }
+
+  get unread(): number {
+    let unread = this.#unread;
+    for (const id of this.#marking()) {
+      const entry = this.#entries.get(id);
+      if (entry) unread += Number(isUnread(entry.shown)) - Number(isUnread(entry.base));
+    }
+    for (const { confirmed, unknown } of this.#pending) unread -= confirmed ? 0 : unknown;
+    return Math.max(0, unread);
+  }
+
+  get(id: string): Notification | undefined {
+    return this.#entries.get(id)?.shown;
+  }
+
+  /** Items of a list, newest first; `from` = the oldest id the list has loaded, null = all. */
+  list(matches: Matches, from: string | null): Notification[] {
+    const found: Notification[] = [];
+    for (const id of this.#order) {
+      if (from !== null && id < from) break;
+      const item = this.#entries.get(id)?.shown;
+      if (item && matches(item)) found.push(item);
+    }
+    return found;
+  }
+
+  /** What was known at the last start: anything the server says is newer. */
+  restore(items: readonly Notification[], unread: number): void {
+    if (this.#now > 0) return;
+    for (const item of items) this.#put(item, 0);
+    this.#count(unread);
+    this.#tell();
+  }
+
+  // --- what the server says ---
+
+  /** A notification over the live connection. False = it was known. */
+  arrived(item: Notification): boolean {
+    if (this.#entries.has(item.id)) return false;
+    this.#put(item, ++this.#now);
+    if (isUnread(item)) this.#count(this.#unread + 1);
+    this.#tell();
+    return true;
+  }
+
+  /** Marks of one item changed. False = the item isn't known. */
+  marked({ id, marks, unread }: Marked): boolean {
+    const entry = this.#entries.get(id);
+    const moment = ++this.#now;
+    if (entry) {
+      const before = isUnread(entry.base);
+      entry.base = { ...entry.base, ...marks };
+      entry.touched = moment;
+      if (unread === null) this.#count(this.#unread + Number(isUnread(entry.base)) - Number(before));
+    }
+    this.#confirm((pending) => pending.id === id && holds(marks, pending.mark));
+    if (unread !== null) this.#count(unread);
+    this.#show(id);
+    this.#tell();
+    return entry !== undefined;
+  }
+
+  allRead({ at, unread }: AllRead): void {
+    const moment = ++this.#now;
+    for (const entry of this.#entries.values()) {
+      // Both times are the server's. What came after the read-all stays unread.
+      if (!isUnread(entry.base) || (unread !== 0 && entry.base.createdAt > at)) continue;
+      entry.base = marked(entry.base, "read", at);
+      entry.touched = moment;
+    }
+    this.#confirm(({ all }) => all !== null);
+    this.#count(unread ?? this.list(isUnread, null).length);
+    for (const id of this.#order) this.#show(id);
+    this.#tell();
+  }
+
+  /** The unread count alone, asked for at `since`. False = a newer one came meanwhile. */
+  counted(unread: number, since = this.#now): boolean {
+    if (this.#unreadTouched > since) return false;
+    this.#now++;
+    this.#count(unread);
+    this.#tell();
+    return true;
+  }
+
+  /** A page of a list, asked for at `since`. Answers false when the unread count may be newer than the page's. */
+  page(since: number, items: readonly Notification[], matches: Matches, range: Range, unread: number): boolean {
+    const moment = ++this.#now;
+    const listed = new Set(items.map(({ id }) => id));
+    for (const item of items) if ((this.#entries.get(item.id)?.touched ?? -1) <= since) this.#put(item, moment);
+    for (const id of this.#order.filter((known) => within(known, range) && !listed.has(known))) {
+      const entry = this.#entries.get(id);
+      // What matches and isn't on the page is gone, unless it came while the page was under way.
+      if (entry && entry.touched <= since && matches(entry.base)) this.#drop(id);
+    }
+    const current = this.#unreadTouched <= since;
+    if (current) this.#count(unread);
+    this.#tell();
+    return current;
+  }
+
+  // --- what the person does ---
+
+  /** Shows the mark at once; null if it holds already. `at` = RFC 3339, shown until the server's own time comes. */
+  begin(id: string, mark: Mark, at: string): Pending | null {
+    const item = this.get(id);
+    if (item && holds(item, mark)) return null;
+    return this.#begin({ id, mark, at, confirmed: false, unknown: 0, all: null });
+  }
+
+  beginReadAll(at: string): Pending {
+    const all = new Set(this.list(isUnread, null).map(({ id }) => id));
+    const unknown = Math.max(0, this.unread - all.size);
+    return this.#begin({ id: "*", mark: "read", at, confirmed: false, unknown, all });
+  }
+
+  /** The mark is done: `true` = the server took it, `false` = it didn't, and what was shown is taken back. */
+  end(pending: Pending, taken: boolean): void {
+    this.#pending.delete(pending);
+    if (taken && !pending.confirmed) {
+      for (const id of idsOf(pending)) this.#apply(id, pending);
+      this.#count(this.#unread - pending.unknown);
+    }
+    for (const id of idsOf(pending)) this.#show(id);
+    this.#tell();
+  }
+
+  /** A mark that another tab has made: the server took it. */
+  markedElsewhere(id: string, mark: Mark, at: string): void {
+    const pending = id === "*" ? this.beginReadAll(at) : this.begin(id, mark, at);
+    if (pending) this.end(pending, true);
+  }
+
+  #begin(pending: Pending): Pending {
+    this.#pending.add(pending);
+    for (const id of idsOf(pending)) this.#show(id);
+    this.#tell();
+    return pending;
+  }
+
+  #apply(id: string, { mark, at }: Pending): void {
+    const entry = this.#entries.get(id);
+    if (!entry) return;
+    const before = isUnread(entry.base);
+    entry.base = marked(entry.base, mark, at);
+    entry.touched = ++this.#now;
+    this.#count(this.#unread + Number(isUnread(entry.base)) - Number(before));
+  }
+
+  #confirm(spoken: (pending: Pending) => boolean): void {
+    for (const pending of this.#pending) if (spoken(pending)) pending.confirmed = true;
+  }
+
+  #marking(): Set<string> {
+    return new Set([...this.#pending].flatMap((pending) => [...idsOf(pending)]));
+  }
+
+  /** Lays the marks under way over the base. */
+  #show(id: string): void {
+    const entry = this.#entries.get(id);
+    if (!entry) return;
+    entry.shown = entry.base;
+    for (const pending of this.#pending) {
+      if (pending.confirmed || !(pending.all ? pending.all.has(id) : pending.id === id)) continue;
+      entry.shown = marked(entry.shown, pending.mark, pending.at);
+    }
+  }
+
+  #put(base: Notification, touched: number): void {
+    if (!this.#entries.has(base.id)) this.#order.splice(this.#place(base.id), 0, base.id);
+    this.#entries.set(base.id, { base, shown: base, touched });
+    this.#show(base.id);
+  }
+
+  #drop(id: string): void {
+    this.#entries.delete(id);
+    this.#order.splice(this.#place(id), 1);
+  }
+
+  /** Where an id stands, or belongs, in the order. */
+  #place(id: string): number {
+    let [low, high] = [0, this.#order.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#order[middle] ?? "") > id) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #count(unread: number): void {
+    this.#unread = Math.max(0, unread);
+    this.#unreadTouched = this.#now;
+  }
+
+  #tell(): void {
+    this.#version++;
+    this.#changed();
+  }
+}
+
+function idsOf({ id, all }: Pending): Iterable<string> {
+  return all ?? [id];
+}
+
+function within(id: string, { below, from }: Range): boolean {
+  return (below === null || id < below) && (from === null || id >= from);
+}

@@ -1,0 +1,121 @@
+// Calls of the HTTP API with the user's token: problem documents become errors, a refused token is renewed once, what
+// may pass by itself is tried again. The paths and shapes are checked against the server's OpenAPI document
+// (test/openapi.test.ts).
+
+import { backoffMs } from "./backoff.ts";
+import { type FieldError, HeliographError } from "./errors.ts";
+import type { Environment, HttpResponse, Transport } from "./ports.ts";
+import type { Tokens } from "./token.ts";
+import { object, parseJson, text } from "./wire.ts";
+
+const TIMEOUT_MS = 15_000;
+const TRIES = 4;
+const LONGEST_WAIT_MS = 30_000;
+
+export type Method = "GET" | "POST" | "PUT" | "DELETE";
+
+export interface HttpOptions {
+  readonly baseUrl: string;
+  readonly transport: Transport;
+  readonly environment: Environment;
+  readonly tokens: Tokens;
+  /** The token was refused, and so was the next one. */
+  readonly refused: (error: HeliographError) => void;
+}
+
+export class Http {
+  readonly #options: HttpOptions;
+
+  constructor(options: HttpOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The answer's JSON object, `{}` where it has no body. All calls of this client may be repeated safely, so what may
+   * pass by itself (no answer, 429, 5xx) is; without a network it waits for one first. Rejects with HeliographError.
+   */
+  async call(method: Method, path: string, body?: unknown): Promise<Readonly<Record<string, unknown>>> {
+    const { environment } = this.#options;
+    for (let tries = 1; ; tries++) {
+      await online(environment);
+      const outcome = await this.#authorized(method, path, body);
+      if (!(outcome instanceof HeliographError)) return outcome;
+      if (tries === TRIES || !passes(outcome)) throw outcome;
+      const asked = (outcome.retryAfterS ?? 0) * 1000;
+      const ms = Math.min(LONGEST_WAIT_MS, asked + backoffMs(tries, environment.random()));
+      await new Promise<void>((resolve) => environment.clock.after(ms, resolve));
+    }
+  }
+
+  /** Rejects when there is no token to be had; refusals of the server are values. */
+  async #authorized(method: Method, path: string, body: unknown) {
+    const { tokens } = this.#options;
+    const token = await tokens.get();
+    const outcome = await this.#once(method, path, body, token);
+    if (!isRefusal(outcome)) return outcome;
+    const again = await this.#once(method, path, body, await tokens.instead(token));
+    if (isRefusal(again)) this.#options.refused(again);
+    return again;
+  }
+
+  async #once(method: Method, path: string, body: unknown, token: string) {
+    const json = body === undefined ? undefined : JSON.stringify(body);
+    const headers = {
+      Accept: "application/json",
+      Authorization: `Bearer ${token}`,
+      ...(json !== undefined && { "Content-Type": "application/json" }),
+    };
+    try {
+      const { transport, baseUrl } = this.#options;
+      return await outcomeOf(
+        await transport.fetch(baseUrl + path, { method, headers, body: json, timeoutMs: TIMEOUT_MS }),
+      );
+    } catch (cause) {
+      return new HeliographError("network", "The server could not be reached.", { cause });
+    }
+  }
+}
+
+/** The JSON of a good answer, or the error that a bad one is. */
+export async function outcomeOf(response: HttpResponse): Promise<Readonly<Record<string, unknown>> | HeliographError> {
+  const body = await response.text();
+  const { status } = response;
+  if (status >= 200 && status < 300) {
+    const json = body === "" ? {} : parseJson(body);
+    return json ?? new HeliographError("protocol", "The server's answer is not JSON.", { status });
+  }
+  return problem(status, parseJson(body) ?? {}, response.header("Retry-After"));
+}
+
+function problem(status: number, json: Readonly<Record<string, unknown>>, retryAfter: string | null): HeliographError {
+  const code = text(json["code"]) ?? (status === 401 ? "unauthorized" : "http");
+  const message = text(json["detail"]) ?? text(json["title"]) ?? `The server answered ${status}.`;
+  const errors = Array.isArray(json["errors"]) ? json["errors"].flatMap(fieldError) : [];
+  const seconds = retryAfter === null || retryAfter.trim() === "" ? Number.NaN : Number(retryAfter);
+  return new HeliographError(code, message, { status, errors, retryAfterS: seconds >= 0 ? seconds : null });
+}
+
+function fieldError(value: unknown): FieldError[] {
+  const json = object(value);
+  return json ? [{ path: text(json["path"]) ?? "", message: text(json["message"]) ?? "" }] : [];
+}
+
+/** Whether the same call may well succeed a little later. */
+export function passes({ code, status }: HeliographError): boolean {
+  return code === "network" || status === 429 || status >= 500;
+}
+
+function isRefusal(outcome: unknown): outcome is HeliographError {
+  return outcome instanceof HeliographError && outcome.status === 401;
+}
+
+async function online(environment: Environment): Promise<void> {
+  if (environment.isOnline()) return;
+  await new Promise<void>((resolve) => {
+    const stop = environment.listen((signal) => {
+      if (signal !== "online") return;
+      stop();
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,185 @@
+// One live connection after the other: does what connection.ts decides, with the real socket, clock and token. Reads
+// frames from the server and hands them on; knows nothing of inboxes and tabs.
+
+import { type Effect, type Event, IDLE, type Machine, step, type Timer } from "./connection.ts";
+import type { HeliographError } from "./errors.ts";
+import type { Environment, Signal, Socket, Transport } from "./ports.ts";
+import type { Tokens } from "./token.ts";
+import { type Frame, type Position, parseFrame } from "./wire.ts";
+
+export interface LinkEvents {
+  changed(machine: Machine): void;
+  frame(frame: Exclude<Frame, { t: "ping" | "pong" | "reconnect" }>): void;
+  refused(error: HeliographError): void;
+  warn(message: string, details?: unknown): void;
+}
+
+export interface LinkOptions {
+  readonly url: string;
+  readonly transport: Transport;
+  readonly environment: Environment;
+  readonly tokens: Tokens;
+  /** Asked at every connect. */
+  readonly since: () => Position | null;
+  readonly device: () => string | null;
+}
+
+const ACK_WITHIN_MS = 50;
+
+export class Link {
+  readonly #options: LinkOptions;
+  readonly #events: LinkEvents;
+  #machine: Machine = IDLE;
+  #socket: Socket | null = null;
+  /** Which socket's events count; those of earlier ones are late. */
+  #serial = 0;
+  #token = "";
+  #acked = -1;
+  readonly #timers = new Map<Timer | "ack", () => void>();
+
+  constructor(options: LinkOptions, events: LinkEvents) {
+    this.#options = options;
+    this.#events = events;
+  }
+
+  start(): void {
+    this.#step({ is: "start" });
+  }
+
+  stop(): void {
+    this.#step({ is: "stop" });
+  }
+
+  signal(signal: Signal): void {
+    this.#step({ is: "signal", signal });
+  }
+
+  /** The token was refused elsewhere. */
+  refused(error: HeliographError): void {
+    this.#step({ is: "refused", error });
+  }
+
+  /** Comes back at once: with a newer token, or to be sent what is missing. */
+  reconnect(why: "renewed" | "jumped"): void {
+    this.#step({ is: why });
+  }
+
+  /** Everything up to here has arrived. Told to the server once for a burst. */
+  ack(offset: number): void {
+    this.#acked = Math.max(this.#acked, offset);
+    if (this.#timers.has("ack")) return;
+    this.#set("ack", ACK_WITHIN_MS, () => this.#send({ t: "ack", offset: this.#acked }));
+  }
+
+  #step(event: Event): void {
+    const before = this.#machine;
+    const [machine, effects] = step(before, event, this.#options.environment.random());
+    this.#machine = machine;
+    for (const effect of effects) this.#do(effect);
+    if (machine !== before && machine === this.#machine) this.#events.changed(machine);
+  }
+
+  #do(effect: Effect): void {
+    switch (effect.do) {
+      case "authorize":
+        return void this.#authorize(effect.fresh);
+      case "open":
+        return this.#open();
+      case "hello":
+        return this.#hello();
+      case "ping":
+        return this.#send({ t: "ping" });
+      case "close":
+        return this.#close();
+      case "set":
+        return this.#set(effect.timer, effect.ms, () => this.#step({ is: "timer", timer: effect.timer }));
+      case "clear":
+        return this.#clear(effect.timer);
+      case "warn":
+        return this.#events.warn(effect.message);
+      case "refuse":
+        return this.#events.refused(effect.error);
+    }
+  }
+
+  async #authorize(fresh: boolean): Promise<void> {
+    const serial = ++this.#serial;
+    const { tokens } = this.#options;
+    let event: Event = { is: "token" };
+    try {
+      this.#token = await (fresh ? tokens.instead(this.#token) : tokens.get());
+    } catch (error) {
+      event = { is: "tokenFailed", error: error as HeliographError };
+    }
+    if (serial === this.#serial) this.#step(event);
+  }
+
+  #open(): void {
+    const serial = ++this.#serial;
+    const own = <A extends unknown[]>(run: (...args: A) => void) => {
+      return (...args: A) => serial === this.#serial && run(...args);
+    };
+    this.#socket = this.#options.transport.connect(this.#options.url, {
+      open: own(() => this.#step({ is: "opened" })),
+      message: own((text) => this.#received(text)),
+      close: own((code, reason) => this.#step({ is: "closed", code, reason })),
+    });
+  }
+
+  #hello(): void {
+    const since = this.#options.since();
+    const device = this.#options.device();
+    this.#send({ t: "connect", token: this.#token, ...(since && { since }), ...(device && { device }) });
+  }
+
+  #close(): void {
+    this.#flushAck();
+    this.#serial++;
+    this.#acked = -1;
+    this.#socket?.close(1000);
+    this.#socket = null;
+  }
+
+  #received(text: string): void {
+    const frame = parseFrame(text);
+    this.#step({ is: "heard" });
+    if (!frame) return this.#events.warn("A frame was ignored: it is none of this protocol.", text.slice(0, 200));
+    switch (frame.t) {
+      case "ping":
+        return this.#send({ t: "pong" });
+      case "pong":
+        return;
+      case "reconnect":
+        return this.#step({ is: "depart", afterMs: frame.afterMs });
+      case "connected":
+        this.#events.frame(frame);
+        return this.#step({ is: "connected", heartbeatMs: frame.heartbeatS * 1000 });
+      default:
+        this.#events.frame(frame);
+    }
+  }
+
+  #send(frame: object): void {
+    this.#socket?.send(JSON.stringify(frame));
+  }
+
+  #flushAck(): void {
+    if (!this.#timers.has("ack")) return;
+    this.#clear("ack");
+    this.#send({ t: "ack", offset: this.#acked });
+  }
+
+  #set(timer: Timer | "ack", ms: number, run: () => void): void {
+    this.#clear(timer);
+    const cancel = this.#options.environment.clock.after(ms, () => {
+      this.#timers.delete(timer);
+      run();
+    });
+    this.#timers.set(timer, cancel);
+  }
+
+  #clear(timer: Timer | "ack"): void {
+    this.#timers.get(timer)?.();
+    this.#timers.delete(timer);
+  }
+}

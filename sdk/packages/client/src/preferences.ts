@@ -1,0 +1,102 @@
+// Which channels and categories the person wants: shown at once as changed, put back if the server refuses.
+
+import { HeliographError } from "./errors.ts";
+import type { Http } from "./http.ts";
+import { Cell } from "./readable.ts";
+import type { Channel, DeepPartial, Preferences, PreferencesSnapshot, Readable } from "./types.ts";
+import { object } from "./wire.ts";
+
+type Choice = Partial<Record<Channel, boolean>>;
+
+const CHANNELS: readonly Channel[] = ["in_app", "push", "email"];
+const NOTHING: PreferencesSnapshot = { preferences: null, isLoading: false, error: null };
+
+export class LivePreferences implements Readable<PreferencesSnapshot> {
+  readonly #cell = new Cell(NOTHING);
+  readonly #http: Http;
+  /** Tells the other tabs. */
+  readonly #told: (preferences: Preferences) => void;
+  #server: Preferences | null = null;
+  readonly #changes: DeepPartial<Preferences>[] = [];
+  #queue: Promise<unknown> = Promise.resolve();
+
+  readonly getSnapshot = this.#cell.getSnapshot;
+  readonly subscribe = this.#cell.subscribe;
+
+  constructor(http: Http, told: (preferences: Preferences) => void) {
+    this.#http = http;
+    this.#told = told;
+  }
+
+  /** Rejects when it fails; the error also stands in the snapshot. */
+  load(): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#server = parse(await this.#http.call("GET", "/v1/preferences"));
+    });
+  }
+
+  /** Changes what is named and nothing else. Rejects when the server refuses, and shows what was before. */
+  async update(change: DeepPartial<Preferences>): Promise<void> {
+    this.#changes.push(change);
+    this.#draw();
+    await this.#inTurn(async () => {
+      try {
+        // The call replaces everything, so it must begin with everything.
+        this.#server ??= parse(await this.#http.call("GET", "/v1/preferences"));
+        this.#server = parse(await this.#http.call("PUT", "/v1/preferences", merged(this.#server, change)));
+        this.#told(this.#server);
+      } finally {
+        this.#changes.splice(this.#changes.indexOf(change), 1);
+      }
+    });
+  }
+
+  /** Another tab has saved these. */
+  saved(preferences: Preferences): void {
+    this.#server = preferences;
+    this.#draw();
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#queue.then(async () => {
+      if (!this.#server) this.#draw(null, true);
+      try {
+        await work();
+        this.#draw();
+      } catch (error) {
+        this.#draw(error instanceof HeliographError ? error : new HeliographError("protocol", String(error)));
+        throw error;
+      }
+    });
+    this.#queue = done.catch(() => undefined);
+    return done;
+  }
+
+  #draw(error: HeliographError | null = null, isLoading = false): void {
+    const preferences = this.#server && this.#changes.reduce(merged, this.#server);
+    this.#cell.set({ preferences, isLoading, error });
+  }
+}
+
+function parse(json: Readonly<Record<string, unknown>>): Preferences {
+  const categories = Object.entries(object(json["categories"]) ?? {});
+  return {
+    channels: choice(json["channels"]),
+    categories: Object.fromEntries(categories.map(([name, value]) => [name, choice(value)])),
+  };
+}
+
+function choice(value: unknown): Choice {
+  const json = object(value) ?? {};
+  const given = CHANNELS.filter((channel) => typeof json[channel] === "boolean");
+  return Object.fromEntries(given.map((channel) => [channel, json[channel]]));
+}
+
+function merged(before: Preferences, change: DeepPartial<Preferences>): Preferences {
+  const changed = Object.entries(change.categories ?? {});
+  const categories = changed.map(([name, value]) => [name, { ...before.categories[name], ...choice(value) }]);
+  return {
+    channels: { ...before.channels, ...choice(change.channels) },
+    categories: { ...before.categories, ...Object.fromEntries(categories) },
+  };
+}
