@@ -24,7 +24,12 @@ export { type PreferenceCategory, Preferences, type PreferencesProps } from "./c
 export type { InboxView } from "./components/Tabs.tsx";
 export { Toasts, type ToastsProps } from "./components/Toasts.tsx";
 export { type NativeEnvironmentOptions, type NetInfoLike, nativeEnvironment } from "./environment.ts";
-export { HeliographProvider, type HeliographProviderProps, type NativeGivenClient, type NativeOwnClient } from "./provider.tsx";
+export {
+  HeliographProvider,
+  type HeliographProviderProps,
+  type NativeGivenClient,
+  type NativeOwnClient,
+} from "./provider.tsx";
 export { type ExpoNotificationsLike, type ExpoPushOptions, expoPush } from "./push/expo.ts";
 export { type FirebaseMessagingLike, type FirebasePushOptions, firebasePush } from "./push/firebase.ts";
 export type { PushState, PushStatus } from "./push/registration.ts";

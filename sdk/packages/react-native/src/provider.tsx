@@ -8,8 +8,9 @@ import {
   type OwnClient,
   useHeliograph,
 } from "@heliograph/react/hooks";
-import { createContext, type ReactNode, useContext, useEffect, useState } from "react";
+import { createContext, type ReactNode, useContext, useEffect, useRef, useState } from "react";
 import { type NativeEnvironmentOptions, nativeEnvironment } from "./environment.ts";
+import { tokenForStart } from "./offlineStart.ts";
 import { PushRecords } from "./push/registration.ts";
 import { keyValueStorage, type NativeStorage } from "./storage.ts";
 import { type ThemeOptions, ThemeProvider } from "./theme.tsx";
@@ -29,7 +30,10 @@ export interface NativeOwnClient
   extends Omit<OwnClient, "storage" | "environment" | "crossTab" | "device">,
     NativeEnvironmentOptions,
     Common {
-  /** AsyncStorage, an MMKV instance, or any KeyValueStorage: the list then shows before the first answer, and offline. */
+  /**
+   * AsyncStorage, an MMKV instance, or any KeyValueStorage: the list then shows before the first answer. With `userId` it
+   * also shows when the app starts without a network, and so without a token.
+   */
   readonly storage?: NativeStorage | null | undefined;
 }
 
@@ -55,17 +59,22 @@ function Given({ storage, children, ...given }: NativeGivenClient): ReactNode {
 }
 
 function Own({ storage, netInfo, backgroundGraceMs, enabled = true, children, ...own }: NativeOwnClient): ReactNode {
-  const [{ kept, environment, records }] = useState(() => {
+  const latest = useLatest(own);
+  const [parts] = useState(() => {
+    const { baseUrl, userId } = own;
     const kept = storageOf(storage);
-    return {
-      kept,
-      environment: nativeEnvironment({ netInfo, backgroundGraceMs }),
-      records: new PushRecords(kept, own.baseUrl),
-    };
+    const environment = nativeEnvironment({ netInfo, backgroundGraceMs });
+    const ask = () => latest.current.getToken();
+    const getToken =
+      kept && userId !== undefined
+        ? tokenForStart({ getToken: ask, storage: kept, clock: environment.clock, baseUrl, userId })
+        : ask;
+    return { options: { storage: kept, environment, getToken }, records: new PushRecords(kept, baseUrl) };
   });
+  const { options, records } = parts;
   const device = useKnownDevice(records);
   return (
-    <HooksProvider {...own} storage={kept} environment={environment} enabled={enabled && device !== undefined}>
+    <HooksProvider {...own} {...options} enabled={enabled && device !== undefined}>
       <RecordsContext.Provider value={records}>
         <Carried device={device ?? null} />
         {children}
@@ -99,8 +108,18 @@ const RecordsContext = createContext<PushRecords | null>(null);
 /** Where the push registration of this installation is kept. */
 export function usePushRecords(): PushRecords {
   const records = useContext(RecordsContext);
-  if (!records) throw new Error("usePushRegistration works inside the HeliographProvider of @heliograph/react-native only");
+  if (!records)
+    throw new Error("usePushRegistration works inside the HeliographProvider of @heliograph/react-native only");
   return records;
+}
+
+/** The newest value for who is called later. */
+function useLatest<T>(value: T): { readonly current: T } {
+  const latest = useRef(value);
+  useEffect(() => {
+    latest.current = value;
+  });
+  return latest;
 }
 
 function storageOf(storage: NativeStorage | null | undefined): KeyValueStorage | null {

@@ -61,5 +61,13 @@ function useAnnounced(unread: number, say: (count: number) => string): void {
 
 const styles = StyleSheet.create({
   bell: { minWidth: 44, minHeight: 44, alignItems: "center", justifyContent: "center", borderRadius: 22 },
-  badge: { position: "absolute", top: 2, end: 0, minWidth: 20, paddingHorizontal: 5, borderRadius: 12, alignItems: "center" },
+  badge: {
+    position: "absolute",
+    top: 2,
+    end: 0,
+    minWidth: 20,
+    paddingHorizontal: 5,
+    borderRadius: 12,
+    alignItems: "center",
+  },
 });

@@ -88,6 +88,7 @@ function List({ view, inbox, attempt, onNotificationPress, renderNotification, r
   );
   return (
     <FlatList
+      testID="heliograph-list"
       data={inbox.notifications}
       keyExtractor={idOf}
       renderItem={renderItem}

@@ -1,9 +1,10 @@
 // A line above the list that says what is wrong, with what can be done about it. Screen readers say it as it appears.
 
 import { useConnection, useStrings } from "@heliograph/react/hooks";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect } from "react";
 import { StyleSheet, View } from "react-native";
 import { useTheme } from "../theme.tsx";
+import { announce } from "./announce.ts";
 import { Label } from "./Label.tsx";
 import { TextButton } from "./TextButton.tsx";
 
@@ -16,13 +17,13 @@ export function Notice({
 }): ReactNode {
   const { colors, space } = useTheme();
   const strings = useStrings();
+  useEffect(() => announce(text), [text]);
   return (
     <View
-      accessibilityRole="alert"
       accessibilityLiveRegion="polite"
       style={[styles.notice, { backgroundColor: colors.pressed, padding: space, gap: space }]}
     >
-      <Label size="small" style={styles.text}>
+      <Label size="small" accessibilityRole="alert" style={styles.text}>
         {text}
       </Label>
       {onRetry && <TextButton label={strings.retry} onPress={onRetry} />}

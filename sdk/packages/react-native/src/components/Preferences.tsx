@@ -1,6 +1,6 @@
 // What may reach the person on which channel: switches, a group for each category that the app names.
 
-import type { Channel, DeepPartial, Preferences as Chosen } from "@heliograph/client";
+import type { Channel, Preferences as Chosen, DeepPartial } from "@heliograph/client";
 import { usePreferences, useStrings, wants } from "@heliograph/react/hooks";
 import type { ReactNode } from "react";
 import { ActivityIndicator, ScrollView, type StyleProp, StyleSheet, Switch, View, type ViewStyle } from "react-native";
@@ -34,7 +34,10 @@ export function Preferences({ categories = NONE, channels = ALL_CHANNELS, style 
   const everything: Group = { id: null, label: strings.allNotifications, description: strings.allNotificationsHint };
   const change = (id: string | null, channel: Channel, on: boolean) => attempt(() => update(changeOf(id, channel, on)));
   return (
-    <ScrollView style={[{ backgroundColor: colors.background }, style]} contentContainerStyle={{ padding: space * 2, gap: space * 2 }}>
+    <ScrollView
+      style={[{ backgroundColor: colors.background }, style]}
+      contentContainerStyle={{ padding: space * 2, gap: space * 2 }}
+    >
       {failed && <Notice text={strings.actionFailed} />}
       {!preferences && !error && <ActivityIndicator color={colors.muted} accessibilityLabel={strings.loading} />}
       {!preferences && error && <Notice text={strings.loadFailed} onRetry={() => attempt(refetch)} />}

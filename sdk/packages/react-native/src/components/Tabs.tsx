@@ -39,7 +39,10 @@ function Tab({ view, selected, onPress }: TabProps): ReactNode {
       accessibilityRole="tab"
       accessibilityState={{ selected }}
       onPress={onPress}
-      style={[styles.tab, { paddingHorizontal: space * 1.5, borderBottomColor: selected ? colors.accent : "transparent" }]}
+      style={[
+        styles.tab,
+        { paddingHorizontal: space * 1.5, borderBottomColor: selected ? colors.accent : "transparent" },
+      ]}
     >
       <Label size="small" bold={selected} color={selected ? "accent" : "muted"}>
         {strings.views[view]}

@@ -3,8 +3,9 @@
 
 import { type Notification, useInboxActions, useNotificationListener, useStrings } from "@heliograph/react/hooks";
 import { type ReactNode, useCallback, useEffect, useState } from "react";
-import { AccessibilityInfo, AppState, Platform, Pressable, StyleSheet, View } from "react-native";
+import { AppState, Pressable, StyleSheet, View } from "react-native";
 import { useTheme } from "../theme.tsx";
+import { announce } from "./announce.ts";
 import { IconButton } from "./IconButton.tsx";
 import { Label } from "./Label.tsx";
 import { openUrl } from "./openUrl.ts";
@@ -27,7 +28,7 @@ export function Toasts(props: ToastsProps): ReactNode {
   const [shown, setShown] = useState<readonly Notification[]>([]);
   useNotificationListener((notification) => {
     if (AppState.currentState === "background" || (filter && !filter(notification))) return;
-    announce(notification);
+    announce(notification.title, notification.body);
     setShown((before) => [...before, notification].slice(-max));
   });
   const dismiss = useCallback((id: string) => setShown((before) => before.filter((one) => one.id !== id)), []);
@@ -75,11 +76,6 @@ function Toast({ notification, onDismiss, durationMs = 7000, onNotificationPress
 }
 
 function ignore(): void {}
-
-/** iOS has no live regions. */
-function announce({ title, body }: Notification): void {
-  if (Platform.OS === "ios") AccessibilityInfo.announceForAccessibility([title, body].filter(Boolean).join(". "));
-}
 
 const styles = StyleSheet.create({
   toasts: { position: "absolute", start: 12, end: 12, gap: 8 },

@@ -26,10 +26,7 @@ export function usePushRegistration(source: PushSource): UsePushRegistrationResu
   const client = useHeliograph();
   const records = usePushRecords();
   const [kept] = useState(source);
-  const registration = useMemo(
-    () => new PushRegistration({ client, source: kept, records }),
-    [client, kept, records],
-  );
+  const registration = useMemo(() => new PushRegistration({ client, source: kept, records }), [client, kept, records]);
   useFollowed(registration);
   const state = useSyncExternalStore(registration.subscribe, registration.getSnapshot, registration.getSnapshot);
   return useMemo(
