@@ -33,6 +33,8 @@ export class FakeServer {
   preferences: object = { channels: {}, categories: {} };
   /** No network at all: nothing answers, connections fail. */
   away = false;
+  /** Connections stand and say nothing, as after a change of the network. */
+  silent = false;
   /** Paths that are refused with 422. */
   refuses: RegExp | null = null;
   #offset = 0;
@@ -102,6 +104,7 @@ export class FakeServer {
   }
 
   #received(connection: Connection, frame: { t: string; token: string }): void {
+    if (frame.t === "ping" && !this.silent) queueMicrotask(() => connection.events.message('{"t":"pong"}'));
     if (frame.t !== "connect" || !connection.open) return;
     if (!isReal(frame.token)) {
       connection.open = false;
@@ -129,7 +132,7 @@ export class FakeServer {
     if (route === "/v1/preferences") return answer(200, method === "PUT" ? (this.preferences = body) : this.preferences);
     if (route === "/v1/devices") return this.#register(body);
     const [, , what, id = "", mark] = route.split("/");
-    if (what === "devices") return answer(this.devices.delete(id) ? 204 : 404);
+    if (what === "devices") return answer(this.devices.delete(decodeURIComponent(id)) ? 204 : 404);
     return this.#mark(id, mark ?? "");
   }
 
