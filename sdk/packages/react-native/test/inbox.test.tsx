@@ -1,7 +1,7 @@
 import { fireEvent, screen, userEvent, within } from "@testing-library/react-native";
 import { Linking, Text } from "react-native";
 import { Inbox, type InboxProps } from "../src/index.ts";
-import { happens, controlAppState, settle, shown } from "./support/app.tsx";
+import { controlAppState, happens, settle, shown } from "./support/app.tsx";
 import { FakeServer } from "./support/server.ts";
 
 let server: FakeServer;
@@ -14,7 +14,8 @@ beforeEach(() => {
 });
 
 const press = (name: string | RegExp) => userEvent.setup().press(screen.getByRole("button", { name }));
-const rows = () => screen.queryAllByTestId(/^heliograph-item-/).map((row) => row.props["testID"].replace("heliograph-item-", ""));
+const rows = () =>
+  screen.queryAllByTestId(/^heliograph-item-/).map((row) => row.props["testID"].replace("heliograph-item-", ""));
 const list = () => screen.getByTestId("heliograph-list");
 
 async function inbox(props: InboxProps = {}) {
@@ -162,7 +163,9 @@ test("what was on the screen for a moment is seen, and only once", async () => {
   fireEvent(list(), "contentSizeChange", 400, 200);
   for (const id of ["n001", "n002"]) {
     const cell = screen.getByTestId(`heliograph-item-${id}`);
-    fireEvent(cell, "layout", { nativeEvent: { layout: { x: 0, y: id === "n001" ? 100 : 0, width: 400, height: 100 } } });
+    fireEvent(cell, "layout", {
+      nativeEvent: { layout: { x: 0, y: id === "n001" ? 100 : 0, width: 400, height: 100 } },
+    });
   }
   await settle(1000);
   await settle(1000);

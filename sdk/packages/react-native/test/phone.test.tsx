@@ -163,7 +163,14 @@ describe("storage", () => {
       if (server.away) throw new Error("no network");
       return tokenOf("ada");
     });
-    await shown(server, <><Inbox /><Status /></>, { storage, userId: "ada", getToken });
+    await shown(
+      server,
+      <>
+        <Inbox />
+        <Status />
+      </>,
+      { storage, userId: "ada", getToken },
+    );
     inboxIs(["n002", "n001"]);
     server.away = false;
     server.holds(3);
@@ -179,7 +186,14 @@ describe("storage", () => {
     await usedBefore(storage);
     let give = (_token: string) => {};
     const getToken = jest.fn(() => new Promise<string>((resolve) => (give = resolve)));
-    await shown(server, <><Inbox /><Status /></>, { storage, userId: "ada", getToken });
+    await shown(
+      server,
+      <>
+        <Inbox />
+        <Status />
+      </>,
+      { storage, userId: "ada", getToken },
+    );
     await settle(3000);
     inboxIs(["n002", "n001"]);
     await happens(() => give(tokenOf("ada")));
@@ -234,8 +248,12 @@ describe("storage", () => {
 
 function mmkv<R extends "remove" | "delete">(remove: R) {
   const kept = new Map<string, string>();
-  const basic = { getString: (key: string) => kept.get(key), set: (key: string, value: string) => void kept.set(key, value) };
-  return { ...basic, [remove]: (key: string) => kept.delete(key) } as typeof basic & Record<R, (key: string) => boolean>;
+  const basic = {
+    getString: (key: string) => kept.get(key),
+    set: (key: string, value: string) => void kept.set(key, value),
+  };
+  return { ...basic, [remove]: (key: string) => kept.delete(key) } as typeof basic &
+    Record<R, (key: string) => boolean>;
 }
 
 test("another person signs in: another client, and nothing of the first is shown", async () => {

@@ -54,7 +54,11 @@ function Settings() {
     <>
       <Text testID="push">{[status, isBusy && "busy", deviceId, error?.message].filter(Boolean).join(" ")}</Text>
       <Pressable accessibilityRole="button" accessibilityLabel="on" onPress={() => void register()} />
-      <Pressable accessibilityRole="button" accessibilityLabel="off" onPress={() => void unregister().catch(() => {})} />
+      <Pressable
+        accessibilityRole="button"
+        accessibilityLabel="off"
+        onPress={() => void unregister().catch(() => {})}
+      />
     </>
   );
 }
@@ -205,8 +209,14 @@ describe("expo-notifications", () => {
   };
 
   test("an Expo token, of the project that the app names", async () => {
-    expect(await expoPush(expo, { projectId: "p1" }).getToken()).toEqual({ kind: "expo", value: "ExponentPushToken[x]" });
-    expect(expo.getExpoPushTokenAsync).toHaveBeenCalledWith({ projectId: "p1", devicePushToken: { type: "android", data: "fcm-1" } });
+    expect(await expoPush(expo, { projectId: "p1" }).getToken()).toEqual({
+      kind: "expo",
+      value: "ExponentPushToken[x]",
+    });
+    expect(expo.getExpoPushTokenAsync).toHaveBeenCalledWith({
+      projectId: "p1",
+      devicePushToken: { type: "android", data: "fcm-1" },
+    });
   });
 
   test.each([
@@ -273,13 +283,16 @@ describe("@react-native-firebase/messaging", () => {
     await expect(source.getToken()).rejects.toThrow("no APNs token yet");
   });
 
-  test.each([[-1, "undetermined"], [0, "denied"], [1, "granted"], [2, "granted"], [3, "granted"]])(
-    "iOS permission %i is %s",
-    async (status, expected) => {
-      messaging.hasPermission.mockResolvedValueOnce(status);
-      expect(await firebasePush(messaging).permission()).toBe(expected);
-    },
-  );
+  test.each([
+    [-1, "undetermined"],
+    [0, "denied"],
+    [1, "granted"],
+    [2, "granted"],
+    [3, "granted"],
+  ])("iOS permission %i is %s", async (status, expected) => {
+    messaging.hasPermission.mockResolvedValueOnce(status);
+    expect(await firebasePush(messaging).permission()).toBe(expected);
+  });
 
   test("Android 13 is asked by React Native itself: the library says yes to everything there", async () => {
     jest.replaceProperty(Platform, "OS", "android");

@@ -51,8 +51,16 @@ export class FakeServer {
 
   item(id: string, fields: Partial<Item> = {}): Item {
     return {
-      id, title: `Title ${id}`, body: `Body ${id}`, category: null, action_url: null,
-      created_at: "2027-01-01T11:00:00.000Z", seen_at: null, read_at: null, archived_at: null, ...fields,
+      id,
+      title: `Title ${id}`,
+      body: `Body ${id}`,
+      category: null,
+      action_url: null,
+      created_at: "2027-01-01T11:00:00.000Z",
+      seen_at: null,
+      read_at: null,
+      archived_at: null,
+      ...fields,
     };
   }
 
@@ -112,7 +120,9 @@ export class FakeServer {
     }
     connection.connect = frame;
     const told = { t: "connected", session: "s", epoch: EPOCH, offset: this.#offset, recovered: true };
-    queueMicrotask(() => connection.events.message(JSON.stringify({ ...told, unread: this.#unread(), heartbeat_s: 25 })));
+    queueMicrotask(() =>
+      connection.events.message(JSON.stringify({ ...told, unread: this.#unread(), heartbeat_s: 25 })),
+    );
   }
 
   async #fetch(url: string, { method, headers, body }: HttpRequest): Promise<HttpResponse> {
@@ -126,10 +136,12 @@ export class FakeServer {
 
   #answer(method: string, path: string, body: { kind: string; value: string }): HttpResponse {
     const [route = "", query = ""] = path.split("?");
-    if (route === "/v1/inbox") return answer(200, this.#page(new Map(query.split("&").map((one) => one.split("=") as [string, string]))));
+    if (route === "/v1/inbox")
+      return answer(200, this.#page(new Map(query.split("&").map((one) => one.split("=") as [string, string]))));
     if (route === "/v1/inbox/unread") return answer(200, { unread: this.#unread() });
     if (route === "/v1/inbox/read-all") return this.#readAll();
-    if (route === "/v1/preferences") return answer(200, method === "PUT" ? (this.preferences = body) : this.preferences);
+    if (route === "/v1/preferences")
+      return answer(200, method === "PUT" ? (this.preferences = body) : this.preferences);
     if (route === "/v1/devices") return this.#register(body);
     const [, , what, id = "", mark] = route.split("/");
     if (what === "devices") return answer(this.devices.delete(decodeURIComponent(id)) ? 204 : 404);
@@ -159,8 +171,11 @@ export class FakeServer {
     const item = this.#find(id);
     const seen = { seen_at: item.seen_at ?? MARKED_AT };
     const changes: Record<string, Partial<Item>> = {
-      seen, read: { ...seen, read_at: MARKED_AT }, unread: { read_at: null },
-      archive: { archived_at: MARKED_AT }, unarchive: { archived_at: null },
+      seen,
+      read: { ...seen, read_at: MARKED_AT },
+      unread: { read_at: null },
+      archive: { archived_at: MARKED_AT },
+      unarchive: { archived_at: null },
     };
     this.marks(id, changes[mark] ?? {});
     return answer(204);
