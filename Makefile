@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+CHROMIUM := /usr/bin/chromium
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up lab test check fix unit e2e bench chaos lock clean
+.PHONY: help setup up lab test check fix unit e2e sdk browser bench chaos lock clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /\1\t/' | expand -t 10
@@ -23,6 +24,16 @@ $(VENV)/.test: requirements/test.txt $(VENV)/.runtime
 	@$(PIP) --require-hashes -r requirements/test.txt
 	@touch $@
 
+sdk/node_modules/.installed: sdk/package-lock.json
+	@echo "Installing what the clients need ..."
+	@cd sdk && npm ci --silent --no-progress
+	@touch $@
+
+$(CHROMIUM): # headless, for tests/browser; Playwright's driver comes with its wheel
+	@echo "Installing Debian's chromium ..."
+	@apt-get update -qq
+	@DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium > /dev/null
+
 setup: $(VENV)/.runtime ## install into .venv, from the locked requirements
 
 up: setup ## install and start everything; ARGS="--lab --port 9000" goes to `heliograph up`
@@ -31,7 +42,7 @@ up: setup ## install and start everything; ARGS="--lab --port 9000" goes to `hel
 lab: setup ## the provider lab alone
 	@exec $(BIN)/heliograph lab $(ARGS)
 
-test: check ## every suite
+test: check sdk $(CHROMIUM) ## every suite
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/.test ## format, lint, types, layers
@@ -50,6 +61,13 @@ unit: $(VENV)/.test ## unit and contract tests only
 e2e: $(VENV)/.test ## end-to-end tests only
 	@$(BIN)/python -m pytest tests/e2e $(ARGS)
 
+sdk: sdk/node_modules/.installed ## the clients: build, lint, types, packaging, size, tests
+	@cd sdk && npm run --silent check && npm test --silent
+
+browser: $(VENV)/.test $(CHROMIUM) sdk/node_modules/.installed ## pages in a real browser against the running system
+	@cd sdk && npm run --silent build
+	@$(BIN)/python -m pytest tests/browser $(ARGS)
+
 chaos: $(VENV)/.test ## the long profile of the chaos tests
 	@HELIOGRAPH_CHAOS=long $(BIN)/python -m pytest tests/chaos --timeout 3600 $(ARGS)
 
@@ -63,4 +81,4 @@ lock: ## compile the requirements anew (needs uv)
 		--extra test pyproject.toml requirements/build.in -c requirements/runtime.txt -o requirements/test.txt
 
 clean: ## forget the installation and every cache; your data stays
-	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache sdk/node_modules

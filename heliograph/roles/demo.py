@@ -36,8 +36,8 @@ PAGE: Final = Path(__file__).parents[1] / "demo"
 TOKEN_TTL_S: Final = 900
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
 _PAGE_HEADERS: Final = {

@@ -13,6 +13,13 @@ export default defineConfig([
     banner: { js: '"use client";' },
     onSuccess: () => copyFile("src/styles.css", "dist/styles.css"),
   },
-  { ...common, entry: ["src/hooks.ts"], format: "cjs", dts: true, clean: ["dist/*.cjs", "dist/*.cts"], banner: { js: '"use client";' } },
+  {
+    ...common,
+    entry: ["src/hooks.ts"],
+    format: "cjs",
+    dts: true,
+    clean: ["dist/*.cjs", "dist/*.cts"],
+    banner: { js: '"use client";' },
+  },
   { ...common, entry: ["src/service-worker.ts"], format: "iife", outExtension: () => ({ js: ".js" }), clean: false },
 ]);

@@ -37,7 +37,7 @@ export function Demo(): ReactNode {
         </h1>
         <ThemeSwitch theme={theme} onTheme={setTheme} />
       </header>
-      <Steps sent={sent} mails={mails} everybodyIsBack={Object.values(online).every(Boolean)} />
+      <Steps sent={sent} adaIsThere={online["demo-ada"]} />
       <main>
         {PEOPLE.map((person) => (
           <Window
@@ -66,7 +66,7 @@ function Logo(): ReactNode {
   return (
     <svg className="logo" viewBox="0 0 32 32" aria-hidden="true" focusable="false">
       <circle cx="14" cy="18" r="7.5" />
-      <path d="m19.500 12.500 8-8M22.500 17H29M15 9.500V3" />
+      <path d="m19.5 12.5 8-8M22.5 17H29M15 9.5V3" />
     </svg>
   );
 }

@@ -75,7 +75,7 @@ export function Mailbox({ mails }: { readonly mails: readonly Mail[] }): ReactNo
               <time dateTime={mail.at}>{relativeTime(mail.at, now, { locale: "en", justNow: "now" })}</time>
             </div>
             <strong>{mail.title}</strong>
-            <p>{mail.body}</p>
+            <p>{mail.body.replace(mail.title, "").trim()}</p>
           </li>
         ))}
       </ol>

@@ -1,23 +1,22 @@
 // The minute's tour: four things to try, each ticked when it was seen to happen.
 
 import { type ReactNode, useState } from "react";
-import type { Mail } from "./backEnd.ts";
 import type { Sent } from "./watching.ts";
 
 export interface StepsProps {
   readonly sent: readonly Sent[];
-  readonly mails: readonly Mail[];
-  readonly everybodyIsBack: boolean;
+  readonly adaIsThere: boolean;
 }
 
-export function Steps({ sent, mails, everybodyIsBack }: StepsProps): ReactNode {
+export function Steps({ sent, adaIsThere }: StepsProps): ReactNode {
+  const [done, setDone] = useState<readonly boolean[]>([false, false, false, false]);
+  const mailed = sent.filter((one) => placesOf(one).includes("email"));
   const now = [
-    sent.some((one) => chosen(one).includes("in_app")),
-    sent.some((one) => chosen(one).includes("email")),
-    mails.length > 0,
-    mails.length > 0 && everybodyIsBack,
+    sent.some((one) => placesOf(one).includes("in_app")),
+    mailed.length > 0,
+    mailed.some(({ explanation }) => explanation?.status === "sent" || explanation?.status === "delivered"),
+    done[2] === true && adaIsThere,
   ];
-  const [done, setDone] = useState(now);
   const next = done.map((before, index) => before || now[index] === true);
   if (next.some((value, index) => value !== done[index])) setDone(next);
   return (
@@ -30,11 +29,17 @@ export function Steps({ sent, mails, everybodyIsBack }: StepsProps): ReactNode {
   );
 }
 
-function chosen(one: Sent): readonly string[] {
+function placesOf(one: Sent): readonly string[] {
   return one.explanation?.decisions.flatMap((decision) => decision.chosen) ?? [];
 }
 
-function Step({ done = false, children }: { readonly done?: boolean | undefined; readonly children: ReactNode }): ReactNode {
+function Step({
+  done = false,
+  children,
+}: {
+  readonly done?: boolean | undefined;
+  readonly children: ReactNode;
+}): ReactNode {
   return (
     <li data-done={done}>
       {children}

@@ -1,10 +1,18 @@
 // One person's browser with the shop in it: bell, toasts, inbox and preferences of @heliograph/react, signed in as them.
 
-import { Bell, HeliographProvider, Inbox, type PreferenceCategory, Preferences, Toasts, useConnection } from "@heliograph/react";
+import {
+  Bell,
+  HeliographProvider,
+  Inbox,
+  type PreferenceCategory,
+  Preferences,
+  Toasts,
+  useConnection,
+} from "@heliograph/react";
 import { type ReactNode, useCallback } from "react";
 import { type Kind, userToken } from "./backEnd.ts";
 import type { Person } from "./people.ts";
-import { PRODUCTS, Picture } from "./products.tsx";
+import { Picture, PRODUCTS } from "./products.tsx";
 
 const CATEGORIES: readonly PreferenceCategory[] = [
   { id: "stock", label: "Low stock", description: "When something you watch is nearly gone." },
@@ -41,7 +49,7 @@ export function Window({ person, online, onOnline, onSend }: WindowProps): React
           </label>
         </header>
         <Shop onSend={onSend} />
-        <Toasts />
+        <Toasts placement="bottom-end" />
         {!online && <Away person={person} onBack={() => onOnline(true)} />}
       </article>
     </HeliographProvider>

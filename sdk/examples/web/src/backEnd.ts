@@ -15,7 +15,11 @@ export interface Explanation {
   readonly id: string;
   readonly user: PersonId;
   readonly status: string;
-  readonly decisions: readonly { readonly decision: string; readonly because: string; readonly chosen: readonly string[] }[];
+  readonly decisions: readonly {
+    readonly decision: string;
+    readonly because: string;
+    readonly chosen: readonly string[];
+  }[];
 }
 
 export async function userToken(user: PersonId): Promise<string> {

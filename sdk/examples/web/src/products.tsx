@@ -52,6 +52,23 @@ export const PRODUCTS: readonly Product[] = [
       </>
     ),
   },
+  {
+    name: "Star chart",
+    text: "The northern sky, on cloth. Folds to a pocket.",
+    price: "€ 24",
+    picture: (
+      <>
+        <circle className="glow" cx="60" cy="52" r="40" />
+        <path className="metal" d="M28 26l22-8 20 8 22-8v60l-22 8-20-8-22 8z" />
+        <path className="glass" d="M50 18l20 8v60l-20-8z" />
+        <path className="line" d="M36 66l10-22 16 8 10-18 12 6" />
+        <path
+          className="flame"
+          d="M46 38l2 5 5 1-4 3 1 5-4-3-5 3 2-5-4-3h5zM73 28l2 5 5 1-4 3 1 5-4-3-5 3 2-5-4-3h5z"
+        />
+      </>
+    ),
+  },
 ];
 
 export function Picture({ product }: { readonly product: Product }): ReactNode {

@@ -24,7 +24,7 @@ export function useMails(): readonly Mail[] {
       const last = found.at(-1);
       if (!last) return;
       newest.current = last.id;
-      setMails((before) => [...found.toReversed(), ...before].slice(0, 50));
+      setMails((before) => [...[...found].reverse(), ...before].slice(0, 50));
     }, []),
     true,
   );

@@ -138,15 +138,17 @@ export class LiveInbox implements Inbox {
     this.changed();
   }
 
-  /** As many items as are shown, from the top. Until all are there the old ones stay in sight. */
+  /** All that was loaded and what has come above it. Until everything is there, the old stays in sight. */
   async #reload(): Promise<void> {
     const size = this.#filter.limit ?? PAGE;
-    let wanted = Math.min(Math.max(size, this.getSnapshot().notifications.length), LARGEST_RELOAD);
+    const [loaded, until] = [this.#loaded, this.#from];
+    let room = LARGEST_RELOAD;
+    let limit = loaded ? Math.min(Math.max(size, this.getSnapshot().notifications.length), LARGEST_PAGE) : size;
     let cursor: string | null = null;
     do {
-      const [found, next]: [number, string | null] = await this.#fetch(cursor, Math.min(wanted, LARGEST_PAGE));
-      [wanted, cursor] = [wanted - found, next];
-    } while (wanted > 0 && cursor !== null);
+      const [found, next]: [number, string | null] = await this.#fetch(cursor, limit);
+      [room, cursor, limit] = [room - found, next, LARGEST_PAGE];
+    } while (loaded && cursor !== null && room > 0 && (until === null || cursor > until));
     this.#reach(cursor);
   }
 

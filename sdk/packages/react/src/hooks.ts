@@ -20,13 +20,13 @@ export {
 } from "./hooks/provider.tsx";
 export { absoluteTime, relativeTime } from "./hooks/relativeTime.ts";
 export { de, en, type Strings } from "./hooks/strings.ts";
-export { useNow } from "./hooks/useNow.ts";
 export {
   type InboxActions,
   type UseNotificationsResult,
   useInboxActions,
   useNotifications,
 } from "./hooks/useNotifications.ts";
+export { useNow } from "./hooks/useNow.ts";
 export {
   type UseConnectionResult,
   type UsePreferencesResult,

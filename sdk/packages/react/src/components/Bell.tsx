@@ -1,6 +1,15 @@
 // The bell: unread count on a button, and a panel below it with the inbox.
 
-import { type CSSProperties, type KeyboardEvent, type ReactNode, type RefObject, useEffect, useId, useRef, useState } from "react";
+import {
+  type CSSProperties,
+  type KeyboardEvent,
+  type ReactNode,
+  type RefObject,
+  useEffect,
+  useId,
+  useRef,
+  useState,
+} from "react";
 import { useStrings } from "../hooks/provider.tsx";
 import { useLatest } from "../hooks/useLatest.ts";
 import { useUnreadCount } from "../hooks/useUser.ts";
@@ -42,6 +51,7 @@ export function Bell(props: BellProps): ReactNode {
     button.current?.focus();
   };
   return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: it only hears Escape of what stands in it
     <div ref={root} className={`hg hg-bell ${className}`} style={style} onKeyDown={onKeyDown}>
       <button
         ref={button}

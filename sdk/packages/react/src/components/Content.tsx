@@ -45,7 +45,13 @@ export function Open({ notification, id, tabIndex, target, onOpen }: OpenProps):
     );
   }
   return (
-    <a {...common} href={url} target={target} rel="noopener noreferrer" onClick={(event) => onOpen(notification, event)}>
+    <a
+      {...common}
+      href={url}
+      target={target}
+      rel="noopener noreferrer"
+      onClick={(event) => onOpen(notification, event)}
+    >
       {text}
     </a>
   );

@@ -7,9 +7,9 @@ import { useLatest } from "../hooks/useLatest.ts";
 import { type UseNotificationsResult, useNotifications } from "../hooks/useNotifications.ts";
 import { useConnection } from "../hooks/useUser.ts";
 import type { NotificationClick } from "./Content.tsx";
-import { Icon } from "./icons.tsx";
 import { IconButton } from "./IconButton.tsx";
 import { InboxItem } from "./InboxItem.tsx";
+import { Icon } from "./icons.tsx";
 import { onListKey } from "./roving.ts";
 import { Tabs } from "./Tabs.tsx";
 import { type Attempt, useAttempt } from "./useAttempt.ts";
@@ -202,7 +202,13 @@ function List(props: ListPageProps & WithList): ReactNode {
 
 function ignore(): void {}
 
-function Cards({ list, attempt, onNotificationClick, renderNotification, linkTarget }: ListPageProps & WithList): ReactNode {
+function Cards({
+  list,
+  attempt,
+  onNotificationClick,
+  renderNotification,
+  linkTarget,
+}: ListPageProps & WithList): ReactNode {
   const { notifications, hasMore, read } = list;
   const [focused, setFocused] = useState<string | null>(null);
   const stop = notifications.some(({ id }) => id === focused) ? focused : notifications[0]?.id;
@@ -263,7 +269,11 @@ function End({ list }: Pick<WithList, "list">): ReactNode {
     return (
       <div role="alert" className="hg-failed">
         <p>{strings.loadFailed}</p>
-        <button type="button" className="hg-text-button" onClick={() => void (list.hasMore ? list.fetchMore() : list.refetch())}>
+        <button
+          type="button"
+          className="hg-text-button"
+          onClick={() => void (list.hasMore ? list.fetchMore() : list.refetch())}
+        >
           {strings.retry}
         </button>
       </div>

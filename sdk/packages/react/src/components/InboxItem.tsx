@@ -48,7 +48,13 @@ export const InboxItem = memo(function InboxItem(props: InboxItemProps): ReactNo
           <Mark notification={notification} />
           <div className="hg-text">
             <div className="hg-title">
-              <Open notification={notification} id={`${id}-title`} tabIndex={-1} target={target ?? "_self"} onOpen={onOpen} />
+              <Open
+                notification={notification}
+                id={`${id}-title`}
+                tabIndex={-1}
+                target={target ?? "_self"}
+                onOpen={onOpen}
+              />
             </div>
             <div id={`${id}-text`}>
               {unread && <span className="hg-hidden">{strings.unreadItem}. </span>}

@@ -103,6 +103,7 @@ function Table({ rows, channels, chosen, onSwitch }: TableProps): ReactNode {
                   className="hg-switch"
                   aria-labelledby={`${id}-row-${row.id ?? ""} ${id}-${channel}`}
                   checked={wants(chosen, row.id, channel)}
+                  aria-checked={wants(chosen, row.id, channel)}
                   onChange={(event) => onSwitch(row.id, channel, event.currentTarget.checked)}
                 />
               </td>

@@ -1,7 +1,15 @@
 // Toasts: what arrives while the page is looked at, for some seconds. It stays in the inbox all the same.
 
 import type { Notification } from "@heliograph/client";
-import { type CSSProperties, type KeyboardEvent, type MouseEvent, type ReactNode, useCallback, useEffect, useState } from "react";
+import {
+  type CSSProperties,
+  type KeyboardEvent,
+  type MouseEvent,
+  type ReactNode,
+  useCallback,
+  useEffect,
+  useState,
+} from "react";
 import { useStrings } from "../hooks/provider.tsx";
 import { useInboxActions } from "../hooks/useNotifications.ts";
 import { useNotificationListener } from "../hooks/useUser.ts";
@@ -34,7 +42,12 @@ export function Toasts(props: ToastsProps): ReactNode {
   });
   const dismiss = useCallback((id: string) => setShown((before) => before.filter((one) => one.id !== id)), []);
   return (
-    <section className={`hg hg-toasts ${className}`} style={style} data-placement={placement} aria-label={strings.toasts}>
+    <section
+      className={`hg hg-toasts ${className}`}
+      style={style}
+      data-placement={placement}
+      aria-label={strings.toasts}
+    >
       <ol role="log" aria-live="polite" aria-relevant="additions">
         {shown.map((notification) => (
           <Toast key={notification.id} {...props} notification={notification} onDismiss={dismiss} />

@@ -2,8 +2,8 @@
 
 import { Heliograph, type HeliographOptions } from "@heliograph/client";
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from "react";
-import { useLatest } from "./useLatest.ts";
 import { en, type Strings } from "./strings.ts";
+import { useLatest } from "./useLatest.ts";
 
 interface Common {
   /** Words of the components: a whole translation, or some words in place of the English ones. */

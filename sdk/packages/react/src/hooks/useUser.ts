@@ -3,8 +3,8 @@
 import type { ConnectionState, DeepPartial, Notification, Preferences, PreferencesSnapshot } from "@heliograph/client";
 import { useCallback, useEffect, useMemo } from "react";
 import { useHeliograph } from "./provider.tsx";
-import { useLatest } from "./useLatest.ts";
 import { useReadable } from "./readable.ts";
+import { useLatest } from "./useLatest.ts";
 
 /** The number for the bell: the same on every tab and device. */
 export function useUnreadCount(): number {
