@@ -18,6 +18,16 @@ import {
 import { appGoes, controlAppState, happens, settle, shown } from "./support/app.tsx";
 import { FakeServer } from "./support/server.ts";
 
+function Look({ onTheme }: { onTheme: (theme: Theme) => void }) {
+  onTheme(useTheme());
+  return null;
+}
+
+function Lost() {
+  usePushRegistration({} as never);
+  return null;
+}
+
 let server: FakeServer;
 const announced = AccessibilityInfo.announceForAccessibility as jest.Mock;
 const scheme = useColorScheme as jest.Mock;
@@ -147,13 +157,9 @@ describe("Preferences", () => {
 
 describe("theme", () => {
   async function colorsOf(theme?: ThemeOptions): Promise<Theme["colors"]> {
-    let found: Theme | undefined;
-    function Look() {
-      found = useTheme();
-      return null;
-    }
-    await shown(server, <Look />, { theme });
-    return (found as Theme).colors;
+    const look = jest.fn();
+    await shown(server, <Look onTheme={look} />, { theme });
+    return look.mock.lastCall?.[0].colors;
   }
 
   test("light or dark as the system is, unless the app decides", async () => {
@@ -222,10 +228,6 @@ describe("connection", () => {
 
 test("the push hook outside the provider says where it belongs", async () => {
   jest.spyOn(console, "error").mockImplementation(() => {});
-  function Lost() {
-    usePushRegistration({} as never);
-    return null;
-  }
   const { HeliographProvider: OnlyHooks } = jest.requireActual("@heliograph/react/hooks");
   const { render } = jest.requireActual("@testing-library/react-native");
   const options = { baseUrl: "https://notify.example", getToken: () => "", enabled: false };

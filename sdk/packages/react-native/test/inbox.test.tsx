@@ -4,6 +4,7 @@ import { Inbox, type InboxProps } from "../src/index.ts";
 import { controlAppState, happens, settle, shown } from "./support/app.tsx";
 import { FakeServer } from "./support/server.ts";
 
+const MOMENT = "2027-01-01T11:01:00.000Z";
 let server: FakeServer;
 
 beforeEach(() => {
@@ -23,8 +24,7 @@ async function inbox(props: InboxProps = {}) {
 }
 
 test("the newest come first, each said with what is unread, title, body and age", async () => {
-  server.holds(2);
-  server.items[0]!.read_at = "2027-01-01T11:01:00.000Z";
+  server.items.push(server.item("n001", { read_at: MOMENT }), server.item("n002"));
   await inbox();
   expect(rows()).toEqual(["n002", "n001"]);
   expect(screen.getByRole("button", { name: /^Unread\. Title n002\. Body n002\. 5 min/ })).toBeOnTheScreen();
@@ -141,8 +141,7 @@ test("mark all read is there for what is unread only", async () => {
 });
 
 test("the views are tabs: unread and archived are lists of their own", async () => {
-  server.holds(2);
-  server.items[0]!.archived_at = server.items[1]!.read_at = "2027-01-01T11:01:00.000Z";
+  server.items.push(server.item("n001", { archived_at: MOMENT }), server.item("n002", { read_at: MOMENT }));
   await inbox();
   const tab = (name: string) => screen.getByRole("tab", { name });
   expect(tab("Inbox")).toBeSelected();

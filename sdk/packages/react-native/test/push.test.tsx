@@ -1,4 +1,5 @@
 import { screen, userEvent } from "@testing-library/react-native";
+// biome-ignore lint/correctness/useReactNativePlatformComponents: no component
 import { PermissionsAndroid, Platform, Pressable, Text } from "react-native";
 import {
   type ExpoNotificationsLike,

@@ -55,10 +55,12 @@ export function controlAppState(): void {
 
 /** The app goes to the background, comes back, and so on. */
 export async function appGoes(state: AppStateStatus): Promise<void> {
-  await happens(() => {
-    AppState.currentState = state;
-    for (const listener of [...listeners]) listener(state);
-  });
+  await happens(() => tellAppState(state));
+}
+
+export function tellAppState(state: AppStateStatus): void {
+  AppState.currentState = state;
+  for (const listener of [...listeners]) listener(state);
 }
 
 export function appStateListeners(): number {

@@ -140,8 +140,7 @@ export class FakeServer {
       return answer(200, this.#page(new Map(query.split("&").map((one) => one.split("=") as [string, string]))));
     if (route === "/v1/inbox/unread") return answer(200, { unread: this.#unread() });
     if (route === "/v1/inbox/read-all") return this.#readAll();
-    if (route === "/v1/preferences")
-      return answer(200, method === "PUT" ? (this.preferences = body) : this.preferences);
+    if (route === "/v1/preferences") return this.#preferences(method === "PUT" ? body : this.preferences);
     if (route === "/v1/devices") return this.#register(body);
     const [, , what, id = "", mark] = route.split("/");
     if (what === "devices") return answer(this.devices.delete(decodeURIComponent(id)) ? 204 : 404);
@@ -159,6 +158,11 @@ export class FakeServer {
       .filter((item) => cursor === undefined || item.id < cursor);
     const items = found.slice(0, limit);
     return { items, next_cursor: found.length > limit ? items.at(-1)?.id : null, unread: this.#unread() };
+  }
+
+  #preferences(wanted: object): HttpResponse {
+    this.preferences = wanted;
+    return answer(200, wanted);
   }
 
   #readAll(): HttpResponse {
