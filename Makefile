@@ -7,7 +7,7 @@ CHROMIUM := /usr/bin/chromium
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up lab test check fix unit e2e sdk browser bench chaos lock clean
+.PHONY: help setup up lab test check fix unit e2e sdk browser demo bench chaos lock clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /\1\t/' | expand -t 10
@@ -38,6 +38,10 @@ setup: $(VENV)/.runtime ## install into .venv, from the locked requirements
 
 up: setup ## install and start everything; ARGS="--lab --port 9000" goes to `heliograph up`
 	@exec $(BIN)/heliograph up $(ARGS)
+
+demo: setup sdk/node_modules/.installed ## build the demo's page and start it: two people, a shop, a mailbox
+	@cd sdk && npm run --silent build -w @heliograph/client -w @heliograph/react -w heliograph-demo-web > /dev/null
+	@exec $(BIN)/heliograph up --demo $(ARGS)
 
 lab: setup ## the provider lab alone
 	@exec $(BIN)/heliograph lab $(ARGS)

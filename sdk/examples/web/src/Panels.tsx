@@ -3,7 +3,7 @@
 import { relativeTime, useNow } from "@heliograph/react";
 import type { ReactNode } from "react";
 import type { Kind, Mail, PersonId } from "./backEnd.ts";
-import { PEOPLE, personOf } from "./people.ts";
+import { nameOf, PEOPLE } from "./people.ts";
 import type { Sent } from "./watching.ts";
 
 export interface BackOfficeProps {
@@ -112,7 +112,7 @@ function Reason({ sent: { kind, explanation } }: { readonly sent: Sent }): React
     <li data-kind={kind}>
       <div className="what">
         <strong>{TITLES[kind]}</strong>
-        {explanation && <span>to {personOf(explanation.user).name}</span>}
+        {explanation && <span>to {nameOf(explanation.user)}</span>}
       </div>
       <div className="where">
         {places.map((place) => (

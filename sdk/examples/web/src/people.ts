@@ -6,10 +6,11 @@ export interface Person {
   readonly address: string;
 }
 
-export const ADA: Person = { id: "demo-ada", name: "Ada", address: "ada@shop.example" };
-export const GRACE: Person = { id: "demo-grace", name: "Grace", address: "grace@shop.example" };
-export const PEOPLE: readonly Person[] = [ADA, GRACE];
+export const PEOPLE: readonly Person[] = [
+  { id: "demo-ada", name: "Ada", address: "ada@shop.example" },
+  { id: "demo-grace", name: "Grace", address: "grace@shop.example" },
+];
 
-export function personOf(id: string): Person {
-  return PEOPLE.find((person) => person.id === id) ?? ADA;
+export function nameOf(id: PersonId): string {
+  return PEOPLE.find((person) => person.id === id)?.name ?? id;
 }

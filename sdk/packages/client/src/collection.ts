@@ -186,12 +186,6 @@ export class Collection {
     this.#tell();
   }
 
-  /** A mark that another tab has made: the server took it. */
-  markedElsewhere(id: string, mark: Mark, at: string): void {
-    const pending = id === "*" ? this.beginReadAll(at) : this.begin(id, mark, at);
-    if (pending) this.end(pending, true);
-  }
-
   #begin(pending: Pending): Pending {
     this.#pending.add(pending);
     for (const id of idsOf(pending)) this.#show(id);

@@ -81,7 +81,6 @@ export class Heliograph {
     const http = new Http({ baseUrl, transport, environment, tokens, refused });
     this.#tokens = tokens;
     this.#http = http;
-    const preferences = new LivePreferences(http, (saved) => this.#session.saved(saved));
     this.#cache = new Cache(options.storage ?? null, environment.clock, (...warning) => this.#warn(...warning));
     this.#session = new Session(
       {
@@ -98,17 +97,16 @@ export class Heliograph {
         ready: () => this.#each((inbox) => inbox.loadOnce()),
         stale: (id) => this.#each((inbox) => (id === undefined || inbox.mayHold(id)) && inbox.revalidate()),
         arrived: (notification) => this.#announce(notification),
-        preferences: (saved) => preferences.saved(saved),
         moved: () => this.#keep(),
         countUnread: async () => count((await http.call("GET", "/v1/inbox/unread"))["unread"]) ?? 0,
         refused: (error) => this.#refused(error),
         warn: (...warning) => this.#warn(...warning),
       },
     );
-    this.#marking = new Marking(this.#collection, http, (pending) => this.#session.marked(pending));
+    this.#marking = new Marking(this.#collection, http);
     this.connection = this.#session.connection;
     this.unread = this.#unread;
-    this.preferences = preferences;
+    this.preferences = new LivePreferences(http);
     this.devices = new Devices(http);
     this.webPush = new WebPush(http);
   }

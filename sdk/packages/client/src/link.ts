@@ -22,6 +22,8 @@ export interface LinkOptions {
   /** Asked at every connect. */
   readonly since: () => Position | null;
   readonly device: () => string | null;
+  /** Asked with a token at hand: resolves when this link may open. */
+  readonly turn: () => Promise<void>;
 }
 
 const ACK_WITHIN_MS = 50;
@@ -104,10 +106,13 @@ export class Link {
 
   async #authorize(fresh: boolean): Promise<void> {
     const serial = ++this.#serial;
-    const { tokens } = this.#options;
+    const { tokens, turn } = this.#options;
     let event: Event = { is: "token" };
     try {
       this.#token = await (fresh ? tokens.instead(this.#token) : tokens.get());
+      await turn();
+      // While it waited for its turn, the token may have been replaced.
+      this.#token = await tokens.get();
     } catch (error) {
       event = { is: "tokenFailed", error: error as HeliographError };
     }

@@ -9,17 +9,14 @@ const AT_ONCE = 6;
 export class Marking {
   readonly #collection: Collection;
   readonly #http: Http;
-  /** The server took it. */
-  readonly #taken: (pending: Pending) => void;
   /** The last mark of each item under way: the next waits for it. */
   readonly #last = new Map<string, Promise<unknown>>();
   #free = AT_ONCE;
   readonly #queue: (() => void)[] = [];
 
-  constructor(collection: Collection, http: Http, taken: (pending: Pending) => void) {
+  constructor(collection: Collection, http: Http) {
     this.#collection = collection;
     this.#http = http;
-    this.#taken = taken;
   }
 
   /** Rejects with the first refusal; every item stands for itself. */
@@ -50,7 +47,6 @@ export class Marking {
       taken = true;
     } finally {
       if (this.#last.get(pending.id) === sent) this.#last.delete(pending.id);
-      if (taken) this.#taken(pending);
       this.#collection.end(pending, taken);
     }
   }

@@ -14,8 +14,6 @@ const NOTHING: PreferencesSnapshot = { preferences: null, isLoading: false, erro
 export class LivePreferences implements Readable<PreferencesSnapshot> {
   readonly #cell = new Cell(NOTHING);
   readonly #http: Http;
-  /** Tells the other tabs. */
-  readonly #told: (preferences: Preferences) => void;
   #server: Preferences | null = null;
   readonly #changes: DeepPartial<Preferences>[] = [];
   #queue: Promise<unknown> = Promise.resolve();
@@ -23,9 +21,8 @@ export class LivePreferences implements Readable<PreferencesSnapshot> {
   readonly getSnapshot = this.#cell.getSnapshot;
   readonly subscribe = this.#cell.subscribe;
 
-  constructor(http: Http, told: (preferences: Preferences) => void) {
+  constructor(http: Http) {
     this.#http = http;
-    this.#told = told;
   }
 
   /** Rejects when it fails; the error also stands in the snapshot. */
@@ -44,17 +41,10 @@ export class LivePreferences implements Readable<PreferencesSnapshot> {
         // The call replaces everything, so it must begin with everything.
         this.#server ??= parse(await this.#http.call("GET", "/v1/preferences"));
         this.#server = parse(await this.#http.call("PUT", "/v1/preferences", merged(this.#server, change)));
-        this.#told(this.#server);
       } finally {
         this.#changes.splice(this.#changes.indexOf(change), 1);
       }
     });
-  }
-
-  /** Another tab has saved these. */
-  saved(preferences: Preferences): void {
-    this.#server = preferences;
-    this.#draw();
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {

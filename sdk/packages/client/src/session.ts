@@ -1,8 +1,7 @@
 // The live side of the client: who the user is, which tab leads, and what becomes of every frame. Puts token, tabs,
 // link and stream together, and hands what has arrived to the collection.
 
-import { backoffMs } from "./backoff.ts";
-import type { Collection, Pending } from "./collection.ts";
+import type { Collection } from "./collection.ts";
 import type { Machine, Phase } from "./connection.ts";
 import { HeliographError } from "./errors.ts";
 import { Link } from "./link.ts";
@@ -11,7 +10,7 @@ import { Cell } from "./readable.ts";
 import { Stream } from "./resume.ts";
 import { Crew, type SharedFrame, type SharedState, type Told } from "./tabs.ts";
 import type { Tokens } from "./token.ts";
-import type { ConnectionState, ConnectionStatus, Notification, Preferences } from "./types.ts";
+import type { ConnectionState, ConnectionStatus, Notification } from "./types.ts";
 import { Recount } from "./unread.ts";
 import type { Arrival, Connected, Position } from "./wire.ts";
 
@@ -33,7 +32,6 @@ export interface SessionEvents {
   /** Something may have been missed: `id` = only what could hold this item. */
   stale(id?: string): void;
   arrived(notification: Notification): void;
-  preferences(preferences: Preferences): void;
   /** The position moved. */
   moved(): void;
   /** Asks the server for the unread count. */
@@ -68,6 +66,8 @@ export class Session {
   #crew: Crew | null = null;
   #device: string | null;
   #leader = false;
+  /** Resolves once this tab leads; null = it has not asked yet. */
+  #leading: Promise<void> | null = null;
   /** Ends what this start began; null = stopped. */
   #end: (() => void) | null = null;
   #ready = false;
@@ -83,6 +83,7 @@ export class Session {
         url: `${options.baseUrl.replace(/^http/i, "ws")}/v1/realtime`,
         since: () => this.#stream.position,
         device: () => this.#device,
+        turn: () => this.#turn(),
       },
       {
         changed: (machine) => this.#machineChanged(machine),
@@ -112,13 +113,11 @@ export class Session {
     const { clock } = this.#options.environment;
     const cancelLoad = clock.after(LOAD_WITHIN_MS, () => this.#becomeReady());
     const deaf = this.#options.environment.listen((signal) => this.#signalled(signal));
-    const end = () => {
+    this.#end = () => {
       cancelLoad();
       deaf();
     };
-    this.#end = end;
-    this.#show({ ...IDLE, status: "connecting" });
-    void this.#begin(() => this.#end === end);
+    this.#link.start();
   }
 
   stop(): void {
@@ -143,15 +142,6 @@ export class Session {
     if (this.#leader) this.#link.reconnect("renewed");
   }
 
-  /** The server took a mark. While it can't tell the other tabs, we do. */
-  marked({ id, mark, at }: Pending): void {
-    if (this.connection.getSnapshot().status !== "connected") this.#crew?.tell({ k: "mark", id, mark, at });
-  }
-
-  saved(preferences: Preferences): void {
-    this.#crew?.tell({ k: "preferences", preferences });
-  }
-
   /** The unread count is in doubt. */
   doubt(): void {
     if (this.#leader) this.#recount.soon();
@@ -160,57 +150,32 @@ export class Session {
 
   // --- beginning and end ---
 
-  async #begin(current: () => boolean): Promise<void> {
-    if (!(await this.#identify(current))) return;
+  /** Resolves when this tab may connect: as the leader of the user's tabs. Called with a token at hand. */
+  #turn(): Promise<void> {
+    this.#leading ??= this.#join();
+    return this.#leading;
+  }
+
+  async #join(): Promise<void> {
+    const current = this.#end;
     const position = await this.#events.identified();
-    if (!current()) return;
+    if (this.#end !== current) return;
     if (!this.#stream.position) this.#stream = new Stream(position);
     const { environment, crossTab, tokens, baseUrl } = this.#options;
     const { user, tenant } = tokens.claims;
     // Without a user's name tabs of two users might share a connection.
     const tabs = crossTab && user !== null ? environment.tabs : null;
-    this.#crew = new Crew(tabs, `heliograph ${baseUrl} ${tenant} ${user}`, {
-      lead: () => current() && this.#lead(),
-      told: (message) => current() && this.#told(message),
-      warn: (message, details) => this.#events.warn(message, details),
+    await new Promise<void>((resolve) => {
+      this.#crew = new Crew(tabs, `heliograph ${baseUrl} ${tenant} ${user}`, {
+        lead: () => {
+          if (this.#end !== current) return;
+          this.#leader = true;
+          resolve();
+        },
+        told: (message) => this.#end === current && this.#told(message),
+        warn: (message, details) => this.#events.warn(message, details),
+      });
     });
-    if (!current()) this.#crew.leave();
-  }
-
-  /** Gets the first token, however long it takes. False = stopped or refused. */
-  async #identify(current: () => boolean): Promise<boolean> {
-    const { tokens, environment } = this.#options;
-    for (let failures = 1; ; failures++) {
-      try {
-        await tokens.get();
-        return current();
-      } catch (error) {
-        if (!current()) return false;
-        const waitMs = backoffMs(failures, environment.random());
-        this.#show({ ...IDLE, status: "waiting", retryAt: Date.now() + waitMs, error: error as HeliographError });
-        await this.#pause(waitMs);
-      }
-      if (!current()) return false;
-    }
-  }
-
-  /** Until the time is over or something suggests a try. */
-  #pause(ms: number): Promise<void> {
-    const { clock, listen } = this.#options.environment;
-    return new Promise((resolve) => {
-      const cancel = clock.after(ms, done);
-      const deaf = listen((signal) => (signal === "online" || signal === "focus") && done());
-      function done() {
-        cancel();
-        deaf();
-        resolve();
-      }
-    });
-  }
-
-  #lead(): void {
-    this.#leader = true;
-    this.#link.start();
   }
 
   #leave(): void {
@@ -219,6 +184,7 @@ export class Session {
     this.#ready = false;
     this.#link.stop();
     this.#leader = false;
+    this.#leading = null;
     this.#recount.stop();
     this.#crew?.leave();
     this.#crew = null;
@@ -318,10 +284,6 @@ export class Session {
         return this.#shared(message.epoch, message.frame);
       case "count":
         return void this.#options.collection.counted(message.unread);
-      case "mark":
-        return this.#options.collection.markedElsewhere(message.id, message.mark, message.at);
-      case "preferences":
-        return this.#events.preferences(message.preferences);
       case "device":
         return this.#takeDevice(message.device);
       case "focus":
@@ -364,10 +326,11 @@ export class Session {
   }
 
   #machineChanged({ phase, waitMs, error }: Machine): void {
-    if (!this.#leader) return;
+    // A tab that follows shows what the leader says.
+    if (!this.#end || (this.#crew && !this.#leader)) return;
     const waiting = phase === "waiting";
     const status = waiting && !this.#options.environment.isOnline() ? "offline" : STATUS[phase];
-    this.#show({ status, retryAt: waiting ? Date.now() + waitMs : null, error, leader: true });
+    this.#show({ status, retryAt: waiting ? Date.now() + waitMs : null, error, leader: this.#leader });
     this.#tellState();
   }
 

@@ -1,9 +1,8 @@
 // One connection for all tabs of a user: which tab holds it (a Web Lock), and what the tabs tell each other (a
 // BroadcastChannel). The tab with the lock leads; when it closes, the browser gives the lock to the next.
 
-import type { Mark } from "./marks.ts";
 import type { Channel, Tabs } from "./ports.ts";
-import type { ConnectionStatus, Preferences } from "./types.ts";
+import type { ConnectionStatus } from "./types.ts";
 import type { AllRead, Arrival, Connected, Marked, Position } from "./wire.ts";
 
 export type SharedFrame = Connected | Arrival | Marked | AllRead;
@@ -21,9 +20,6 @@ export type Told =
   | { readonly k: "state"; readonly state: SharedState; readonly position: Position | null }
   | { readonly k: "frame"; readonly epoch: string; readonly frame: SharedFrame }
   | { readonly k: "count"; readonly unread: number }
-  /** A mark that the server took, told only while there is no connection that would tell it. */
-  | { readonly k: "mark"; readonly id: string; readonly mark: Mark; readonly at: string }
-  | { readonly k: "preferences"; readonly preferences: Preferences }
   /** To the leader. */
   | { readonly k: "focus" | "recount" }
   | { readonly k: "device"; readonly device: string | null };

@@ -181,13 +181,12 @@ function List(props: ListPageProps & WithList): ReactNode {
   useSeenOnScreen(feed, notifications, (ids) => void seen(ids).catch(ignore)); // next time, then
   return (
     <>
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: the keys are those of the cards in it */}
       <div
         ref={feed}
-        role="feed"
         className="hg-feed"
-        aria-labelledby={`${id}-heading`}
-        aria-busy={isFetching}
         onKeyDown={onListKey}
+        {...(notifications.length > 0 && { role: "feed", "aria-labelledby": `${id}-heading`, "aria-busy": isFetching })}
       >
         <Cards {...props} />
       </div>

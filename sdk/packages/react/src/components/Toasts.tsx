@@ -48,7 +48,7 @@ export function Toasts(props: ToastsProps): ReactNode {
       data-placement={placement}
       aria-label={strings.toasts}
     >
-      <ol role="log" aria-live="polite" aria-relevant="additions">
+      <ol aria-live="polite" aria-relevant="additions">
         {shown.map((notification) => (
           <Toast key={notification.id} {...props} notification={notification} onDismiss={dismiss} />
         ))}

@@ -79,8 +79,9 @@ function onWorkerMessage(listener: () => void): () => void {
   const look = (event: MessageEvent): void => {
     if ((event.data as { type?: unknown } | null)?.type === SUBSCRIPTION_CHANGED) listener();
   };
-  navigator.serviceWorker.addEventListener("message", look);
-  return () => navigator.serviceWorker.removeEventListener("message", look);
+  const { serviceWorker } = navigator;
+  serviceWorker.addEventListener("message", look);
+  return () => serviceWorker.removeEventListener("message", look);
 }
 
 /** One person's registration of this browser. */

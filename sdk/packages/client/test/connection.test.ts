@@ -1,0 +1,171 @@
+// The state machine alone: its rules by tables, and what holds after any events.
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { backoffMs } from "../src/backoff.ts";
+import { type Effect, type Event, IDLE, type Machine, type Phase, step, type Timer } from "../src/connection.ts";
+import { HeliographError } from "../src/errors.ts";
+
+const error = new HeliographError("token", "no");
+const closed = (code: number): Event => ({ is: "closed", code, reason: "" });
+const at = (phase: Phase, more: Partial<Machine> = {}): Machine => ({ ...IDLE, phase, ...more });
+const did = (effects: readonly Effect[]) => effects.filter(({ do: it }) => it !== "clear" && it !== "close");
+
+describe("where an event leads", () => {
+  test.each<[Machine, Event, Phase]>([
+    [at("idle"), { is: "start" }, "authorizing"],
+    [at("closed"), { is: "start" }, "authorizing"],
+    [at("unauthorized"), { is: "start" }, "authorizing"],
+    [at("live"), { is: "start" }, "live"],
+    [at("authorizing"), { is: "token" }, "opening"],
+    [at("authorizing"), { is: "tokenFailed", error }, "waiting"],
+    [at("opening"), { is: "connected", heartbeatMs: 1 }, "live"],
+    [at("opening"), closed(1006), "waiting"],
+    [at("opening"), { is: "timer", timer: "deadline" }, "waiting"],
+    [at("live"), closed(1012), "waiting"],
+    [at("live"), closed(4408), "waiting"],
+    [at("live"), closed(4429), "waiting"],
+    [at("live"), closed(4400), "waiting"],
+    [at("live"), closed(1009), "waiting"],
+    [at("live"), closed(4401), "authorizing"],
+    [at("opening", { refusals: 1 }), closed(4401), "unauthorized"],
+    [at("live"), closed(4403), "unauthorized"],
+    [at("live", { departing: true }), closed(1012), "authorizing"],
+    [at("live", { departing: true }), { is: "timer", timer: "depart" }, "authorizing"],
+    [at("live"), { is: "timer", timer: "silence" }, "waiting"],
+    [at("live"), { is: "jumped" }, "authorizing"],
+    [at("live"), { is: "renewed" }, "authorizing"],
+    [at("waiting"), { is: "timer", timer: "retry" }, "authorizing"],
+    [at("waiting"), { is: "signal", signal: "online" }, "authorizing"],
+    [at("waiting"), { is: "signal", signal: "focus" }, "authorizing"],
+    [at("waiting"), { is: "signal", signal: "offline" }, "waiting"],
+    [at("live"), { is: "signal", signal: "offline" }, "live"],
+    [at("live"), { is: "signal", signal: "suspend" }, "suspended"],
+    [at("suspended"), { is: "signal", signal: "focus" }, "authorizing"],
+    [at("unauthorized"), { is: "signal", signal: "focus" }, "unauthorized"],
+    [at("unauthorized"), { is: "signal", signal: "online" }, "unauthorized"],
+    [at("closed"), { is: "signal", signal: "focus" }, "closed"],
+    [at("live"), { is: "refused", error }, "unauthorized"],
+    [at("live"), { is: "stop" }, "closed"],
+    [at("closed"), closed(1006), "closed"],
+  ])("%o %o → %s", (before, event, after) => {
+    expect(step(before, event, 0.5)[0].phase).toBe(after);
+  });
+});
+
+describe("what is done", () => {
+  test.each<[string, Machine, Event, Effect]>([
+    ["a refused token is replaced, not used again", at("live"), closed(4401), { do: "authorize", fresh: true }],
+    ["other ends keep the token", at("waiting"), { is: "timer", timer: "retry" }, { do: "authorize", fresh: false }],
+    ["a frame proves life", at("live"), { is: "heard" }, { do: "set", timer: "silence", ms: 55_000 }],
+    ["focus asks whether the socket lives", at("live"), { is: "signal", signal: "focus" }, { do: "ping" }],
+    [
+      "and gives it five seconds",
+      at("live"),
+      { is: "signal", signal: "focus" },
+      { do: "set", timer: "silence", ms: 5_000 },
+    ],
+    [
+      "the server's hint is kept to",
+      at("live"),
+      { is: "depart", afterMs: 8_000 },
+      { do: "set", timer: "depart", ms: 8_000 },
+    ],
+    ["our own fault is told", at("live"), closed(4400), { do: "warn", message: "The connection was closed: 4400" }],
+  ])("%s", (_, before, event, effect) => {
+    expect(step(before, event, 0.5)[1]).toContainEqual(effect);
+  });
+
+  test("after a departure nothing is waited for: the server has spread its clients", () => {
+    expect(did(step(at("live", { departing: true }), closed(1012), 0.9)[1])).toEqual([
+      { do: "authorize", fresh: false },
+    ]);
+  });
+
+  test("a connection that stood resets backoff and refusals", () => {
+    const [after] = step(at("live", { failures: 7, refusals: 1 }), { is: "timer", timer: "stable" }, 0);
+    expect([after.failures, after.refusals]).toEqual([0, 0]);
+  });
+});
+
+const events: fc.Arbitrary<Event> = fc.oneof(
+  fc.constantFrom<Event>(
+    { is: "start" },
+    { is: "stop" },
+    { is: "opened" },
+    { is: "heard" },
+    { is: "renewed" },
+    { is: "jumped" },
+    { is: "token" },
+    { is: "tokenFailed", error },
+    { is: "refused", error },
+  ),
+  fc.record({ is: fc.constant("connected" as const), heartbeatMs: fc.integer({ min: 1, max: 60_000 }) }),
+  fc.record({ is: fc.constant("depart" as const), afterMs: fc.nat(60_000) }),
+  fc.constantFrom(1000, 1006, 1009, 1011, 1012, 4400, 4401, 4403, 4408, 4429).map(closed),
+  fc
+    .constantFrom<Timer>("deadline", "retry", "silence", "stable", "depart")
+    .map((timer): Event => ({ is: "timer", timer })),
+  fc.constantFrom("online", "offline", "focus", "suspend").map((signal): Event => ({ is: "signal", signal })),
+);
+
+/** The timers and the socket that a driver would have. */
+function drive(given: readonly Event[]) {
+  let machine = IDLE;
+  let socket = false;
+  let authorizing = false;
+  const timers = new Set<Timer>();
+  let tokens = 0;
+  for (const event of given) {
+    if (event.is === "timer" && !timers.delete(event.timer)) continue;
+    if ((event.is === "token" || event.is === "tokenFailed") && !authorizing) continue;
+    const [next, effects] = step(machine, event, 0.5);
+    machine = next;
+    for (const effect of effects) {
+      if (effect.do === "open") socket = true;
+      if (effect.do === "close") socket = authorizing = false;
+      if (effect.do === "authorize") authorizing = true;
+      if (effect.do === "authorize" && effect.fresh) tokens++;
+      if (effect.do === "set") timers.add(effect.timer);
+      if (effect.do === "clear") timers.delete(effect.timer);
+    }
+    if (machine.phase === "opening") authorizing = false;
+  }
+  return { machine, socket, authorizing, timers, tokens };
+}
+
+test("in every state something goes on, or nothing at all", () => {
+  fc.assert(
+    fc.property(fc.array(events, { maxLength: 60 }), (given) => {
+      const { machine, socket, authorizing, timers } = drive(given);
+      switch (machine.phase) {
+        case "authorizing":
+          return authorizing && !socket;
+        case "opening":
+          return socket && timers.has("deadline");
+        case "live":
+          return socket && timers.has("silence");
+        case "waiting":
+          return !socket && timers.has("retry");
+        default:
+          return !socket && !authorizing && timers.size === 0;
+      }
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test("refusals without a good connection in between ask for one fresh token at most", () => {
+  const stormy = events.filter((event) => event.is !== "start" && !(event.is === "timer" && event.timer === "stable"));
+  fc.assert(
+    fc.property(fc.array(stormy, { maxLength: 80 }), (given) => drive([{ is: "start" }, ...given]).tokens <= 1),
+    { numRuns: 1_000 },
+  );
+});
+
+test("backoff is full jitter up to a ceiling that doubles from half a second to twenty", () => {
+  const ceilings = [1, 2, 3, 4, 5, 6, 7, 8, 100].map((failures) => backoffMs(failures, 1));
+  expect(ceilings).toEqual([500, 1_000, 2_000, 4_000, 8_000, 16_000, 20_000, 20_000, 20_000]);
+  expect(backoffMs(5, 0)).toBe(0);
+  expect(backoffMs(5, 0.25)).toBe(2_000);
+});

@@ -1,0 +1,35 @@
+// An IntersectionObserver that the test moves.
+
+import { vi } from "vitest";
+
+type Observed = { readonly callback: IntersectionObserverCallback; readonly targets: Set<Element> };
+const observers = new Set<Observed>();
+
+class FakeIntersectionObserver {
+  readonly #own: Observed;
+
+  constructor(callback: IntersectionObserverCallback) {
+    this.#own = { callback, targets: new Set() };
+    observers.add(this.#own);
+  }
+  observe(target: Element): void {
+    this.#own.targets.add(target);
+  }
+  disconnect(): void {
+    observers.delete(this.#own);
+  }
+}
+
+export function installIntersections(): void {
+  observers.clear();
+  vi.stubGlobal("IntersectionObserver", FakeIntersectionObserver);
+}
+
+/** The element comes onto the screen, or leaves it. */
+export function scroll(target: Element, isIntersecting: boolean): void {
+  for (const { callback, targets } of [...observers]) {
+    if (targets.has(target)) {
+      callback([{ target, isIntersecting } as unknown as IntersectionObserverEntry], {} as IntersectionObserver);
+    }
+  }
+}
