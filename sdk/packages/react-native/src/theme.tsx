@@ -89,7 +89,7 @@ export function useTheme(): Theme {
   return useMemo(() => themeOf(options, system === "dark" ? "dark" : "light"), [options, system]);
 }
 
-export function themeOf({ light, dark, scheme, ...changes }: ThemeOptions, system: "light" | "dark"): Theme {
+function themeOf({ light, dark, scheme, ...changes }: ThemeOptions, system: "light" | "dark"): Theme {
   const isDark = (scheme ?? system) === "dark";
   const base = isDark ? darkTheme : lightTheme;
   return { ...base, ...changes, colors: { ...base.colors, ...(isDark ? dark : light) } };

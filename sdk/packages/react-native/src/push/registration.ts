@@ -35,15 +35,10 @@ export interface PushParts {
   readonly records: PushRecords;
 }
 
-export const REGISTER_AGAIN_AFTER_MS = 7 * 24 * 60 * 60 * 1000;
+const REGISTER_AGAIN_AFTER_MS = 7 * 24 * 60 * 60 * 1000;
 
 /** Whether the server still knows exactly this. A clock that was set back counts as a week gone by. */
-export function isCurrent(
-  record: PushRecord | null,
-  token: PushToken,
-  user: string,
-  nowMs: number,
-): record is PushRecord {
+function isCurrent(record: PushRecord | null, token: PushToken, user: string, nowMs: number): record is PushRecord {
   return isYoung(record, user, nowMs) && record.kind === token.kind && record.value === token.value;
 }
 

@@ -20,8 +20,11 @@ const { HELIOGRAPH_URL: url = "", HELIOGRAPH_LAB_URL: lab = "", HELIOGRAPH_KEY: 
 const PATIENCE = { timeout: 20_000, interval: 50 };
 const storage = new MemoryStorage();
 
+// biome-ignore lint/suspicious/noExplicitAny: the server's JSON, which the test looks into
+type Json = any;
+
 /** What the customer's back end does, and what a test looks at; not a part of the phone. */
-function ask(method: string, where: string, body?: object): Promise<any> {
+function ask(method: string, where: string, body?: object): Promise<Json> {
   return new Promise((resolve, reject) => {
     const headers = { Authorization: `Bearer ${key}`, "Content-Type": "application/json" };
     const request = http.request(where, { method, headers, agent: false }, async (response) => {
@@ -33,7 +36,8 @@ function ask(method: string, where: string, body?: object): Promise<any> {
   });
 }
 
-const send = (title: string) => ask("POST", `${url}/v1/send`, { to: "ada", title, body: "Grüße 👋", type: "transactional" });
+const send = (title: string) =>
+  ask("POST", `${url}/v1/send`, { to: "ada", title, body: "Grüße 👋", type: "transactional" });
 const notification = (id: string) => ask("GET", `${url}/v1/notifications/${id}`);
 const pushes = async () => (await ask("GET", `${lab}/lab/messages?provider=fcm`)).messages;
 
@@ -85,7 +89,9 @@ test("an afternoon with the phone", async () => {
   await becomes(() => expect(screen.getAllByText("Bestellung verschickt ✅")).toHaveLength(2));
   expect(screen.getAllByText("Grüße 👋")).toHaveLength(2);
   expect(screen.getByRole("button", { name: "Notifications, 1 unread" })).toBeOnTheScreen();
-  await becomes(async () => expect((await notification(id)).deliveries).toMatchObject([{ channel: "in_app", status: "delivered" }]));
+  await becomes(async () =>
+    expect((await notification(id)).deliveries).toMatchObject([{ channel: "in_app", status: "delivered" }]),
+  );
   expect(await pushes()).toEqual([]);
 
   // Pressed: it is read, everywhere.
@@ -105,7 +111,9 @@ test("an afternoon with the phone", async () => {
   await becomes(() => expect(rows()).toBe(2));
   const third = await send("Out again");
   await becomes(() => expect(rows()).toBe(3));
-  await becomes(async () => expect((await notification(third.id)).deliveries).toMatchObject([{ channel: "in_app", status: "delivered" }]));
+  await becomes(async () =>
+    expect((await notification(third.id)).deliveries).toMatchObject([{ channel: "in_app", status: "delivered" }]),
+  );
   expect(await pushes()).toHaveLength(1);
   expect((await pushes())[0].to).toBe("phone-of-ada");
   expect(pocket.id).not.toBe(third.id);

@@ -2,8 +2,6 @@
 // Blob. The JavaScript half, which an app sees, is React Native's own: `installNetwork` puts it in place as an app has it.
 
 import http from "node:http";
-import RCTDeviceEventEmitter from "react-native/Libraries/EventEmitter/RCTDeviceEventEmitter";
-import NativeModules from "react-native/Libraries/BatchedBridge/NativeModules";
 import WebSocket from "ws";
 
 interface BlobData {
@@ -19,6 +17,11 @@ interface NativeRequest {
   readonly data: { readonly string?: string } | null;
   readonly responseType: string;
 }
+
+/** What React Native has inside and gives no types for. */
+const own = (path: string) => jest.requireActual(`react-native/Libraries/${path}`);
+const { default: RCTDeviceEventEmitter } = own("EventEmitter/RCTDeviceEventEmitter");
+const { default: NativeModules } = own("BatchedBridge/NativeModules");
 
 const emit = (event: string, told: unknown): void => RCTDeviceEventEmitter.emit(event, told);
 const sockets = new Map<number, WebSocket>();
@@ -83,9 +86,11 @@ const fileReaderModule = {
 export function installNetwork(): void {
   Object.assign(NativeModules.WebSocketModule, webSocketModule);
   Object.assign(NativeModules.Networking, networking);
-  Object.assign(NativeModules.BlobModule, { addNetworkingHandler: () => {}, release: (id: string) => blobs.delete(id) });
+  Object.assign(NativeModules.BlobModule, {
+    addNetworkingHandler: () => {},
+    release: (id: string) => blobs.delete(id),
+  });
   NativeModules.FileReaderModule = fileReaderModule;
-  const own = (path: string) => jest.requireActual(`react-native/Libraries/${path}`);
   // XMLHttpRequest looks at Blob as it is loaded, fetch at both.
   Object.assign(globalThis, { Blob: own("Blob/Blob").default, FileReader: own("Blob/FileReader").default });
   Object.assign(globalThis, {
