@@ -113,7 +113,9 @@ function Pushes({ person, onPerson }: Pick<ShopProps, "person" | "onPerson">): R
       />
       {error && <Text style={{ color: colors.muted }}>{error.message}</Text>}
       <View style={styles.line}>
-        <Text style={[styles.rest, { color: colors.text }]}>{person === "demo-ada" ? "Ada" : "Grace"} is signed in</Text>
+        <Text style={[styles.rest, { color: colors.text }]}>
+          {person === "demo-ada" ? "Ada" : "Grace"} is signed in
+        </Text>
         <Button title="Change" onPress={() => void signInAsOther()} />
       </View>
     </>
