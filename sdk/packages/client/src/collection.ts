@@ -11,8 +11,10 @@ interface Entry {
   base: Notification;
   /** As it is shown: with the marks under way. */
   shown: Notification;
-  /** When the server last spoke of it, in the collection's own count. */
+  /** As of when, in the collection's own count of moments. */
   touched: number;
+  /** A time of ours that stands in the base until the server tells its own. */
+  guess: string | null;
 }
 
 /** A mark under way: of one item, or (`all`) of everything that was unread. */
@@ -22,6 +24,8 @@ export interface Pending {
   readonly at: string;
   /** The server's own word of it has come: it is part of the base now. */
   confirmed: boolean;
+  /** A page has come meanwhile, and nobody knows whether it knew of the mark. */
+  paged: boolean;
   /** Unread items that aren't known here, which a read-all takes along. */
   readonly unknown: number;
   readonly all: ReadonlySet<string> | null;
@@ -33,6 +37,14 @@ export interface Range {
   readonly from: string | null;
 }
 
+/** How a page and what came while it was under way fit together. */
+export interface Merge {
+  /** False = marks were made meanwhile, and nobody knows whether the page knew: it must be asked for again. */
+  readonly settled: boolean;
+  /** False = a newer unread count came meanwhile. */
+  readonly counted: boolean;
+}
+
 export type Matches = (item: Notification) => boolean;
 
 export class Collection {
@@ -42,6 +54,7 @@ export class Collection {
   readonly #pending = new Set<Pending>();
   #unread = 0;
   #unreadTouched = 0;
+  #allReadAt = 0;
   #now = 0;
   #version = 0;
   readonly #changed: () => void;
@@ -55,9 +68,9 @@ export class Collection {
     return this.#version;
   }
 
-  /** A moment to remember when a request starts. */
+  /** A moment to remember when a request starts: what its answer says is as of then. */
   moment(): number {
-    return this.#now;
+    return ++this.#now;
   }
 
   get unread(): number {
@@ -110,8 +123,7 @@ export class Collection {
     const moment = ++this.#now;
     if (entry) {
       const before = isUnread(entry.base);
-      entry.base = { ...entry.base, ...marks };
-      entry.touched = moment;
+      this.#say(entry, { ...entry.base, ...marks }, moment);
       if (unread === null) this.#count(this.#unread + Number(isUnread(entry.base)) - Number(before));
     }
     this.#confirm((pending) => pending.id === id && holds(marks, pending.mark));
@@ -121,43 +133,50 @@ export class Collection {
     return entry !== undefined;
   }
 
-  allRead({ at, unread }: AllRead): void {
+  /** Everything was marked read at a time. False = that doesn't fit with the count: something isn't known here. */
+  allRead({ at, unread }: AllRead): boolean {
     const moment = ++this.#now;
+    this.#allReadAt = moment;
     for (const entry of this.#entries.values()) {
+      const { base, guess } = entry;
+      const guessed = guess !== null && guess === base.readAt;
       // Both times are the server's. What came after the read-all stays unread.
-      if (!isUnread(entry.base) || (unread !== 0 && entry.base.createdAt > at)) continue;
-      entry.base = marked(entry.base, "read", at);
-      entry.touched = moment;
+      if (base.createdAt > at || !(isUnread(base) || guessed)) continue;
+      const seenAt = guess !== null && base.seenAt === guess ? at : (base.seenAt ?? at);
+      this.#say(entry, { ...base, seenAt, readAt: at }, moment);
     }
     this.#confirm(({ all }) => all !== null);
-    this.#count(unread ?? this.list(isUnread, null).length);
     for (const id of this.#order) this.#show(id);
+    const known = this.list(isUnread, null).length;
+    this.#count(unread ?? known);
     this.#tell();
+    return known <= (unread ?? known);
   }
 
   /** The unread count alone, asked for at `since`. False = a newer one came meanwhile. */
-  counted(unread: number, since = this.#now): boolean {
+  counted(unread: number, since = ++this.#now): boolean {
     if (this.#unreadTouched > since) return false;
-    this.#now++;
-    this.#count(unread);
+    this.#count(unread, since);
     this.#tell();
     return true;
   }
 
-  /** A page of a list, asked for at `since`. Answers false when the unread count may be newer than the page's. */
-  page(since: number, items: readonly Notification[], matches: Matches, range: Range, unread: number): boolean {
-    const moment = ++this.#now;
+  /** A page of a list, asked for at `since`. */
+  page(since: number, items: readonly Notification[], matches: Matches, range: Range, unread: number): Merge {
     const listed = new Set(items.map(({ id }) => id));
-    for (const item of items) if ((this.#entries.get(item.id)?.touched ?? -1) <= since) this.#put(item, moment);
+    for (const pending of this.#pending) pending.paged ||= pending.all !== null || listed.has(pending.id);
+    for (const item of items) if ((this.#entries.get(item.id)?.touched ?? -1) <= since) this.#put(item, since);
     for (const id of this.#order.filter((known) => within(known, range) && !listed.has(known))) {
       const entry = this.#entries.get(id);
       // What matches and isn't on the page is gone, unless it came while the page was under way.
       if (entry && entry.touched <= since && matches(entry.base)) this.#drop(id);
     }
-    const current = this.#unreadTouched <= since;
-    if (current) this.#count(unread);
+    const guessed = [...this.#entries.values()].some(({ touched, guess }) => touched > since && guess !== null);
+    const settled = !guessed && this.#allReadAt <= since;
+    const counted = this.#unreadTouched <= since;
+    if (counted) this.#count(unread, since);
     this.#tell();
-    return current;
+    return { settled, counted };
   }
 
   // --- what the person does ---
@@ -166,17 +185,20 @@ export class Collection {
   begin(id: string, mark: Mark, at: string): Pending | null {
     const item = this.get(id);
     if (item && holds(item, mark)) return null;
-    return this.#begin({ id, mark, at, confirmed: false, unknown: 0, all: null });
+    return this.#begin({ id, mark, at, confirmed: false, paged: false, unknown: 0, all: null });
   }
 
   beginReadAll(at: string): Pending {
     const all = new Set(this.list(isUnread, null).map(({ id }) => id));
     const unknown = Math.max(0, this.unread - all.size);
-    return this.#begin({ id: "*", mark: "read", at, confirmed: false, unknown, all });
+    return this.#begin({ id: "*", mark: "read", at, confirmed: false, paged: false, unknown, all });
   }
 
-  /** The mark is done: `true` = the server took it, `false` = it didn't, and what was shown is taken back. */
-  end(pending: Pending, taken: boolean): void {
+  /**
+   * The mark is done: `taken` = by the server, else what was shown is taken back. False = what is shown now may not be
+   * the last word: it must be asked for.
+   */
+  end(pending: Pending, taken: boolean): boolean {
     this.#pending.delete(pending);
     if (taken && !pending.confirmed) {
       for (const id of idsOf(pending)) this.#apply(id, pending);
@@ -184,6 +206,7 @@ export class Collection {
     }
     for (const id of idsOf(pending)) this.#show(id);
     this.#tell();
+    return !taken || pending.confirmed || !pending.paged;
   }
 
   #begin(pending: Pending): Pending {
@@ -197,9 +220,14 @@ export class Collection {
     const entry = this.#entries.get(id);
     if (!entry) return;
     const before = isUnread(entry.base);
-    entry.base = marked(entry.base, mark, at);
-    entry.touched = ++this.#now;
+    this.#say(entry, marked(entry.base, mark, at), ++this.#now, at);
     this.#count(this.#unread + Number(isUnread(entry.base)) - Number(before));
+  }
+
+  #say(entry: Entry, base: Notification, touched: number, guess: string | null = null): void {
+    entry.base = base;
+    entry.touched = touched;
+    entry.guess = guess;
   }
 
   #confirm(spoken: (pending: Pending) => boolean): void {
@@ -223,7 +251,7 @@ export class Collection {
 
   #put(base: Notification, touched: number): void {
     if (!this.#entries.has(base.id)) this.#order.splice(this.#place(base.id), 0, base.id);
-    this.#entries.set(base.id, { base, shown: base, touched });
+    this.#entries.set(base.id, { base, shown: base, touched, guess: null });
     this.#show(base.id);
   }
 
@@ -243,9 +271,9 @@ export class Collection {
     return low;
   }
 
-  #count(unread: number): void {
+  #count(unread: number, touched = this.#now): void {
     this.#unread = Math.max(0, unread);
-    this.#unreadTouched = this.#now;
+    this.#unreadTouched = touched;
   }
 
   #tell(): void {

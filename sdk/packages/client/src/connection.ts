@@ -29,7 +29,8 @@ export interface Machine {
   readonly error: HeliographError | null;
 }
 
-export type Timer = "deadline" | "retry" | "silence" | "stable" | "depart";
+/** `silence`: nothing was heard for too long. `again`: the time to come back. `stable`: it has stood for a while. */
+export type Timer = "silence" | "again" | "stable";
 
 export type Event =
   | { readonly is: "start" | "stop" }
@@ -46,9 +47,10 @@ export type Event =
 export type Effect =
   /** `fresh`: the token at hand was refused. */
   | { readonly do: "authorize"; readonly fresh: boolean }
-  | { readonly do: "open" | "hello" | "ping" | "close" }
+  /** `leave`: the socket and every timer. */
+  | { readonly do: "open" | "hello" | "ping" | "leave" }
+  /** In the place of an earlier one of its name. */
   | { readonly do: "set"; readonly timer: Timer; readonly ms: number }
-  | { readonly do: "clear"; readonly timer: Timer }
   | { readonly do: "warn"; readonly message: string }
   /** Tell the user's code that the token is no good. */
   | { readonly do: "refuse"; readonly error: HeliographError };
@@ -56,18 +58,15 @@ export type Effect =
 export type Step = readonly [Machine, readonly Effect[]];
 
 /** A socket that isn't `connected` by then is given up. */
-export const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 10_000;
 /** A connection that stood this long was a good one: backoff starts anew. */
-export const STABLE_MS = 10_000;
+const STABLE_MS = 10_000;
 /** What a ping of ours is given when there is doubt. */
-export const DOUBT_MS = 5_000;
+const DOUBT_MS = 5_000;
 const UNAUTHORIZED = 4401;
 const FORBIDDEN = 4403;
 /** Codes that say this client did something wrong. */
 const OUR_FAULT: readonly number[] = [4400, 1009];
-
-const TIMERS: readonly Timer[] = ["deadline", "retry", "silence", "stable", "depart"];
-const clearAll: readonly Effect[] = TIMERS.map((timer) => ({ do: "clear", timer }));
 
 export const IDLE: Machine = {
   phase: "idle",
@@ -114,7 +113,7 @@ function connectedTo(machine: Machine, event: OfSocket, random: number): Step {
     case "connected":
       return live({ ...machine, heartbeatMs: event.heartbeatMs });
     case "depart":
-      return [{ ...machine, departing: true }, [{ do: "set", timer: "depart", ms: event.afterMs }]];
+      return [{ ...machine, departing: true }, [{ do: "set", timer: "again", ms: event.afterMs }]];
     case "renewed":
     case "jumped":
       return again(machine);
@@ -136,13 +135,13 @@ function authorize(machine: Machine, fresh: boolean): Step {
 }
 
 function open(machine: Machine): Step {
-  return [{ ...machine, phase: "opening" }, [{ do: "open" }, { do: "set", timer: "deadline", ms: DEADLINE_MS }]];
+  return [{ ...machine, phase: "opening" }, [{ do: "open" }, { do: "set", timer: "silence", ms: DEADLINE_MS }]];
 }
 
 function live(machine: Machine): Step {
   return [
     { ...machine, phase: "live", error: null },
-    [{ do: "clear", timer: "deadline" }, silence(machine), { do: "set", timer: "stable", ms: STABLE_MS }],
+    [silence(machine), { do: "set", timer: "stable", ms: STABLE_MS }],
   ];
 }
 
@@ -153,7 +152,7 @@ function silence(machine: Machine): Effect {
 
 /** Leaves every socket and timer behind, then does the rest. */
 function end(machine: Machine, then: readonly Effect[] = []): Step {
-  return [machine, [{ do: "close" }, ...clearAll, ...then]];
+  return [machine, [{ do: "leave" }, ...then]];
 }
 
 /** Comes back at once. */
@@ -165,7 +164,7 @@ function wait(machine: Machine, error: HeliographError, random: number): Step {
   const failures = machine.failures + 1;
   const waitMs = backoffMs(failures, random);
   const waiting: Machine = { ...machine, phase: "waiting", departing: false, failures, waitMs, error };
-  return end(waiting, [{ do: "set", timer: "retry", ms: waitMs }]);
+  return end(waiting, [{ do: "set", timer: "again", ms: waitMs }]);
 }
 
 function unauthorized(machine: Machine, error: HeliographError, told: readonly Effect[]): Step {
@@ -186,13 +185,10 @@ function lost(machine: Machine, code: number, reason: string, random: number): S
 
 function rang(machine: Machine, timer: Timer, random: number): Step {
   switch (timer) {
-    case "retry":
-      return machine.phase === "waiting" ? again(machine) : [machine, []];
+    case "again":
+      return again(machine);
     case "stable":
       return [{ ...machine, failures: 0, refusals: 0 }, []];
-    case "depart":
-      return machine.departing ? again(machine) : [machine, []];
-    case "deadline":
     case "silence":
       return connectedTo(machine, { is: "closed", code: 1006, reason: "no answer" }, random);
   }

@@ -28,11 +28,19 @@ export class HeliographError extends Error {
   readonly retryAfterS: number | null;
 
   constructor(code: string, message: string, options: HeliographErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    const { status = 0, errors = [], retryAfterS = null, cause } = options;
+    super(message, { cause });
     this.name = "HeliographError";
     this.code = code;
-    this.status = options.status ?? 0;
-    this.errors = options.errors ?? [];
-    this.retryAfterS = options.retryAfterS ?? null;
+    this.status = status;
+    this.errors = errors;
+    this.retryAfterS = retryAfterS;
   }
+}
+
+/** What was thrown, as the one error there is. */
+export function asError(thrown: unknown): HeliographError {
+  return thrown instanceof HeliographError
+    ? thrown
+    : new HeliographError("protocol", String(thrown), { cause: thrown });
 }

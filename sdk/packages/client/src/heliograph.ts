@@ -22,7 +22,6 @@ import type {
   HeliographOptions,
   Inbox,
   InboxFilter,
-  Notification,
   Preferences,
   PreferencesSnapshot,
   PushSubscriptionJSON,
@@ -31,7 +30,6 @@ import type {
 import { count } from "./wire.ts";
 
 const KEPT_ITEMS = 50;
-const REMEMBERED_IDS = 1_000;
 
 type Listeners = { [E in keyof HeliographEvents]: Set<(told: HeliographEvents[E]) => void> };
 
@@ -66,8 +64,6 @@ export class Heliograph {
   readonly #unread = new Cell(0);
   readonly #inboxes = new Map<string, LiveInbox>();
   readonly #listeners: Listeners = { notification: new Set(), warning: new Set(), unauthorized: new Set() };
-  /** What `notification` was told of: at-least-once on the way here must not become two toasts. */
-  readonly #announced = new Set<string>();
 
   /** Throws TypeError when `baseUrl` is no http(s) URL. */
   constructor(options: HeliographOptions) {
@@ -81,7 +77,7 @@ export class Heliograph {
     const http = new Http({ baseUrl, transport, environment, tokens, refused });
     this.#tokens = tokens;
     this.#http = http;
-    this.#cache = new Cache(options.storage ?? null, environment.clock, (...warning) => this.#warn(...warning));
+    this.#cache = new Cache(options.storage ?? null, environment.clock, this.#warn);
     this.#session = new Session(
       {
         baseUrl,
@@ -96,14 +92,14 @@ export class Heliograph {
         identified: () => this.#fromCache(),
         ready: () => this.#each((inbox) => inbox.loadOnce()),
         stale: (id) => this.#each((inbox) => (id === undefined || inbox.mayHold(id)) && inbox.revalidate()),
-        arrived: (notification) => this.#announce(notification),
+        arrived: (notification) => this.#emit("notification", notification),
         moved: () => this.#keep(),
         countUnread: async () => count((await http.call("GET", "/v1/inbox/unread"))["unread"]) ?? 0,
         refused: (error) => this.#refused(error),
-        warn: (...warning) => this.#warn(...warning),
+        warn: this.#warn,
       },
     );
-    this.#marking = new Marking(this.#collection, http);
+    this.#marking = new Marking(this.#collection, http, () => this.#each((inbox) => inbox.revalidate()));
     this.connection = this.#session.connection;
     this.unread = this.#unread;
     this.preferences = new LivePreferences(http);
@@ -154,7 +150,13 @@ export class Heliograph {
     const key = JSON.stringify([unread, category, archived, limit]);
     let inbox = this.#inboxes.get(key);
     if (!inbox) {
-      const ports = { collection: this.#collection, http: this.#http, recount: () => this.#session.doubt() };
+      const session = this.#session;
+      const ports = {
+        collection: this.#collection,
+        http: this.#http,
+        recount: () => session.doubt(),
+        later: (run: () => void) => session.later(run),
+      };
       inbox = new LiveInbox({ unread, category, archived, limit }, ports);
       this.#inboxes.set(key, inbox);
       if (this.#session.ready) inbox.loadOnce();
@@ -194,18 +196,10 @@ export class Heliograph {
     for (const listener of [...this.#listeners[event]]) listener(told);
   }
 
-  #announce(notification: Notification): void {
-    if (this.#announced.has(notification.id)) return;
-    this.#announced.add(notification.id);
-    const [oldest] = this.#announced;
-    if (oldest !== undefined && this.#announced.size > REMEMBERED_IDS) this.#announced.delete(oldest);
-    this.#emit("notification", notification);
-  }
-
-  #warn(message: string, details?: unknown): void {
+  readonly #warn = (message: string, details?: unknown): void => {
     this.#options.logger?.warn(`Heliograph: ${message}`, details);
     this.#emit("warning", { message, details });
-  }
+  };
 
   #refused(error: HeliographError): void {
     this.#options.onUnauthorized?.(error);

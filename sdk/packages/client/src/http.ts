@@ -6,7 +6,7 @@ import { backoffMs } from "./backoff.ts";
 import { type FieldError, HeliographError } from "./errors.ts";
 import type { Environment, HttpResponse, Transport } from "./ports.ts";
 import type { Tokens } from "./token.ts";
-import { object, parseJson, text } from "./wire.ts";
+import { type Json, object, parseJson, text } from "./wire.ts";
 
 const TIMEOUT_MS = 15_000;
 const TRIES = 4;
@@ -34,7 +34,7 @@ export class Http {
    * The answer's JSON object, `{}` where it has no body. All calls of this client may be repeated safely, so what may
    * pass by itself (no answer, 429, 5xx) is; without a network it waits for one first. Rejects with HeliographError.
    */
-  async call(method: Method, path: string, body?: unknown): Promise<Readonly<Record<string, unknown>>> {
+  async call(method: Method, path: string, body?: unknown): Promise<Json> {
     const { environment } = this.#options;
     for (let tries = 1; ; tries++) {
       await online(environment);
@@ -77,7 +77,7 @@ export class Http {
 }
 
 /** The JSON of a good answer, or the error that a bad one is. */
-export async function outcomeOf(response: HttpResponse): Promise<Readonly<Record<string, unknown>> | HeliographError> {
+export async function outcomeOf(response: HttpResponse): Promise<Json | HeliographError> {
   const body = await response.text();
   const { status } = response;
   if (status >= 200 && status < 300) {
@@ -87,7 +87,7 @@ export async function outcomeOf(response: HttpResponse): Promise<Readonly<Record
   return problem(status, parseJson(body) ?? {}, response.header("Retry-After"));
 }
 
-function problem(status: number, json: Readonly<Record<string, unknown>>, retryAfter: string | null): HeliographError {
+function problem(status: number, json: Json, retryAfter: string | null): HeliographError {
   const code = text(json["code"]) ?? (status === 401 ? "unauthorized" : "http");
   const message = text(json["detail"]) ?? text(json["title"]) ?? `The server answered ${status}.`;
   const errors = Array.isArray(json["errors"]) ? json["errors"].flatMap(fieldError) : [];

@@ -1,8 +1,8 @@
 // One live list of the inbox: a filter, how far it has been loaded, and the items of the collection in between.
 
 import type { Collection } from "./collection.ts";
-import { HeliographError } from "./errors.ts";
-import type { Http } from "./http.ts";
+import { asError, type HeliographError } from "./errors.ts";
+import { type Http, passes } from "./http.ts";
 import type { Inbox, InboxFilter, InboxSnapshot, Notification } from "./types.ts";
 import { count, parseItem, text } from "./wire.ts";
 
@@ -16,6 +16,8 @@ export interface InboxPorts {
   readonly http: Http;
   /** The unread count of a page was older than what is known: somebody should ask again. */
   readonly recount: () => void;
+  /** Runs it some time later, while the client runs. */
+  readonly later: (run: () => void) => void;
 }
 
 export class LiveInbox implements Inbox {
@@ -57,8 +59,10 @@ export class LiveInbox implements Inbox {
     // One that has not begun yet will do for everybody who asks meanwhile.
     this.#waiting ??= this.#enqueue(async () => {
       this.#waiting = null;
-      this.#stale = false;
+      // Until it has been loaded well; what fails is tried again by itself.
+      this.#stale = true;
       await this.#reload();
+      this.#stale = false;
     });
     return this.#waiting;
   };
@@ -125,7 +129,8 @@ export class LiveInbox implements Inbox {
         await work();
         this.#error = null;
       } catch (error) {
-        this.#error = error instanceof HeliographError ? error : new HeliographError("protocol", String(error));
+        this.#error = asError(error);
+        if (passes(this.#error)) this.#ports.later(() => this.#stale && this.revalidate());
       }
       this.#running--;
       this.#redraw();
@@ -162,7 +167,9 @@ export class LiveInbox implements Inbox {
       .filter((item) => item !== null);
     const next = text(answer["next_cursor"]);
     const unread = count(answer["unread"]) ?? collection.unread;
-    if (!collection.page(since, items, this.#matches, { below, from: next }, unread)) this.#ports.recount();
+    const merge = collection.page(since, items, this.#matches, { below, from: next }, unread);
+    if (!merge.counted) this.#ports.recount();
+    if (!merge.settled) void this.refetch();
     return [items.length, next];
   }
 

@@ -70,7 +70,7 @@ export class Link {
   ack(offset: number): void {
     this.#acked = Math.max(this.#acked, offset);
     if (this.#timers.has("ack")) return;
-    this.#set("ack", ACK_WITHIN_MS, () => this.#send({ t: "ack", offset: this.#acked }));
+    this.#set("ack", ACK_WITHIN_MS, () => this.#sendAck());
   }
 
   #step(event: Event): void {
@@ -91,12 +91,10 @@ export class Link {
         return this.#hello();
       case "ping":
         return this.#send({ t: "ping" });
-      case "close":
-        return this.#close();
+      case "leave":
+        return this.#leave();
       case "set":
         return this.#set(effect.timer, effect.ms, () => this.#step({ is: "timer", timer: effect.timer }));
-      case "clear":
-        return this.#clear(effect.timer);
       case "warn":
         return this.#events.warn(effect.message);
       case "refuse":
@@ -137,8 +135,10 @@ export class Link {
     this.#send({ t: "connect", token: this.#token, ...(since && { since }), ...(device && { device }) });
   }
 
-  #close(): void {
-    this.#flushAck();
+  #leave(): void {
+    if (this.#timers.has("ack")) this.#sendAck();
+    for (const cancel of this.#timers.values()) cancel();
+    this.#timers.clear();
     this.#serial++;
     this.#acked = -1;
     this.#socket?.close(1000);
@@ -168,23 +168,16 @@ export class Link {
     this.#socket?.send(JSON.stringify(frame));
   }
 
-  #flushAck(): void {
-    if (!this.#timers.has("ack")) return;
-    this.#clear("ack");
+  #sendAck(): void {
     this.#send({ t: "ack", offset: this.#acked });
   }
 
   #set(timer: Timer | "ack", ms: number, run: () => void): void {
-    this.#clear(timer);
+    this.#timers.get(timer)?.();
     const cancel = this.#options.environment.clock.after(ms, () => {
       this.#timers.delete(timer);
       run();
     });
     this.#timers.set(timer, cancel);
-  }
-
-  #clear(timer: Timer | "ack"): void {
-    this.#timers.get(timer)?.();
-    this.#timers.delete(timer);
   }
 }

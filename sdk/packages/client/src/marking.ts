@@ -1,22 +1,21 @@
-// Sends a person's marks: shown at once, in order for each item, a few at a time, taken back if the server refuses.
+// Sends a person's marks: shown at once, in order for each item, taken back if the server refuses.
 
 import type { Collection, Pending } from "./collection.ts";
 import type { Http } from "./http.ts";
 import type { Mark } from "./marks.ts";
 
-const AT_ONCE = 6;
-
 export class Marking {
   readonly #collection: Collection;
   readonly #http: Http;
+  /** What is shown may be wrong: the lists should be loaded anew. */
+  readonly #stale: () => void;
   /** The last mark of each item under way: the next waits for it. */
   readonly #last = new Map<string, Promise<unknown>>();
-  #free = AT_ONCE;
-  readonly #queue: (() => void)[] = [];
 
-  constructor(collection: Collection, http: Http) {
+  constructor(collection: Collection, http: Http, stale: () => void) {
     this.#collection = collection;
     this.#http = http;
+    this.#stale = stale;
   }
 
   /** Rejects with the first refusal; every item stands for itself. */
@@ -39,7 +38,7 @@ export class Marking {
   }
 
   async #send(pending: Pending, path: string, before: readonly (Promise<unknown> | undefined)[]): Promise<void> {
-    const sent = Promise.allSettled(before).then(() => this.#inTurn(() => this.#http.call("POST", path)));
+    const sent = Promise.allSettled(before).then(() => this.#http.call("POST", path));
     this.#last.set(pending.id, sent);
     let taken = false;
     try {
@@ -47,19 +46,7 @@ export class Marking {
       taken = true;
     } finally {
       if (this.#last.get(pending.id) === sent) this.#last.delete(pending.id);
-      this.#collection.end(pending, taken);
-    }
-  }
-
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#queue.push(resolve));
-    try {
-      return await work();
-    } finally {
-      const next = this.#queue.shift();
-      if (next) next();
-      else this.#free++;
+      if (!this.#collection.end(pending, taken)) this.#stale();
     }
   }
 }

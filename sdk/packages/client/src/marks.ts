@@ -10,35 +10,25 @@ export function isUnread(marks: Marks): boolean {
   return marks.readAt === null && marks.archivedAt === null;
 }
 
+/** Which time of the item a mark sets (true) or takes away. */
+const EFFECTS: Readonly<Record<Mark, readonly [keyof Marks, boolean]>> = {
+  seen: ["seenAt", true],
+  read: ["readAt", true],
+  unread: ["readAt", false],
+  archive: ["archivedAt", true],
+  unarchive: ["archivedAt", false],
+};
+
 /** Whether the mark would change nothing. */
 export function holds(marks: Marks, mark: Mark): boolean {
-  switch (mark) {
-    case "seen":
-      return marks.seenAt !== null;
-    case "read":
-      return marks.readAt !== null;
-    case "unread":
-      return marks.readAt === null;
-    case "archive":
-      return marks.archivedAt !== null;
-    case "unarchive":
-      return marks.archivedAt === null;
-  }
+  const [time, set] = EFFECTS[mark];
+  return (marks[time] !== null) === set;
 }
 
 /** The item with the mark; the same object if it holds already. `at` = RFC 3339. */
 export function marked(item: Notification, mark: Mark, at: string): Notification {
   if (holds(item, mark)) return item;
-  switch (mark) {
-    case "seen":
-      return { ...item, seenAt: at };
-    case "read":
-      return { ...item, seenAt: item.seenAt ?? at, readAt: at };
-    case "unread":
-      return { ...item, readAt: null };
-    case "archive":
-      return { ...item, archivedAt: at };
-    case "unarchive":
-      return { ...item, archivedAt: null };
-  }
+  const [time, set] = EFFECTS[mark];
+  const changed = { ...item, [time]: set ? at : null };
+  return mark === "read" ? { ...changed, seenAt: item.seenAt ?? at } : changed;
 }

@@ -1,6 +1,6 @@
 // Which channels and categories the person wants: shown at once as changed, put back if the server refuses.
 
-import { HeliographError } from "./errors.ts";
+import { asError, type HeliographError } from "./errors.ts";
 import type { Http } from "./http.ts";
 import { Cell } from "./readable.ts";
 import type { Channel, DeepPartial, Preferences, PreferencesSnapshot, Readable } from "./types.ts";
@@ -54,7 +54,7 @@ export class LivePreferences implements Readable<PreferencesSnapshot> {
         await work();
         this.#draw();
       } catch (error) {
-        this.#draw(error instanceof HeliographError ? error : new HeliographError("protocol", String(error)));
+        this.#draw(asError(error));
         throw error;
       }
     });

@@ -37,7 +37,7 @@ export interface SessionEvents {
   /** Asks the server for the unread count. */
   countUnread(): Promise<number>;
   refused(error: HeliographError): void;
-  warn(message: string, details?: unknown): void;
+  readonly warn: (message: string, details?: unknown) => void;
 }
 
 const STATUS: Readonly<Record<Phase, ConnectionStatus>> = {
@@ -53,8 +53,7 @@ const STATUS: Readonly<Record<Phase, ConnectionStatus>> = {
 const IDLE: ConnectionState = { status: "idle", retryAt: null, error: null, leader: false };
 /** Lists are loaded once the connection stands, so that nothing falls in between; but not later than this. */
 const LOAD_WITHIN_MS = 1_000;
-/** Marks made elsewhere during a gap aren't resent: lists are looked through again, not everybody's at once. */
-const REVALIDATE_WITHIN_MS = 30_000;
+const LATER_WITHIN_MS = 30_000;
 
 export class Session {
   readonly connection = new Cell<ConnectionState>(IDLE);
@@ -89,7 +88,7 @@ export class Session {
         changed: (machine) => this.#machineChanged(machine),
         frame: (frame) => this.#received(frame),
         refused: (error) => this.refused(error),
-        warn: (message, details) => events.warn(message, details),
+        warn: events.warn,
       },
     );
     options.tokens.onRenewed = () => this.#leader && this.#link.reconnect("renewed");
@@ -122,14 +121,14 @@ export class Session {
 
   stop(): void {
     this.#leave();
-    this.#show({ ...IDLE, status: "closed" });
+    this.connection.set({ ...IDLE, status: "closed" });
   }
 
   /** The token is no good, here or in an HTTP call: nothing is tried any more until the next start. */
   refused(error: HeliographError): void {
     if (!this.#options.tokens.refuse(error)) return;
     this.#leave();
-    this.#show({ ...IDLE, status: "unauthorized", error });
+    this.connection.set({ ...IDLE, status: "unauthorized", error });
     this.#events.refused(error);
   }
 
@@ -140,6 +139,13 @@ export class Session {
 
   tokenChanged(): void {
     if (this.#leader) this.#link.reconnect("renewed");
+  }
+
+  /** Runs at random within half a minute, if it isn't stopped by then: so that not everybody comes at once. */
+  later(run: () => void): void {
+    const { clock, random } = this.#options.environment;
+    const current = this.#end;
+    clock.after(random() * LATER_WITHIN_MS, () => current && this.#end === current && run());
   }
 
   /** The unread count is in doubt. */
@@ -173,7 +179,7 @@ export class Session {
           resolve();
         },
         told: (message) => this.#end === current && this.#told(message),
-        warn: (message, details) => this.#events.warn(message, details),
+        warn: this.#events.warn,
       });
     });
   }
@@ -223,7 +229,7 @@ export class Session {
   }
 
   #connected(frame: Connected): void {
-    const { collection, environment } = this.#options;
+    const { collection } = this.#options;
     const whole = this.#stream.connected(frame);
     const agrees = frame.unread === null || frame.unread === collection.unread;
     this.#counted(frame.unread);
@@ -231,8 +237,8 @@ export class Session {
     this.#becomeReady();
     if (first) return this.#events.moved();
     if (!whole || !agrees) this.#events.stale();
-    else
-      environment.clock.after(environment.random() * REVALIDATE_WITHIN_MS, () => this.#ready && this.#events.stale());
+    // Marks made elsewhere during the gap aren't resent, so the lists are looked through again.
+    else this.later(() => this.#events.stale());
     this.#events.moved();
   }
 
@@ -245,8 +251,9 @@ export class Session {
       this.#events.moved();
       return;
     }
-    if (frame.t === "all_read") collection.allRead(frame);
-    else if (!collection.marked(frame)) this.#events.stale(frame.id);
+    if (frame.t === "all_read") {
+      if (!collection.allRead(frame)) this.#events.stale();
+    } else if (!collection.marked(frame)) this.#events.stale(frame.id);
     if (frame.unread !== null) this.#recount.counted();
   }
 
@@ -295,7 +302,7 @@ export class Session {
 
   #follow({ error, ...state }: SharedState, position: Position | null): void {
     const shown = error && new HeliographError(error.code, error.message, { status: error.status });
-    this.#show({ ...state, error: shown, leader: false });
+    this.connection.set({ ...state, error: shown, leader: false });
     if (state.status !== "connected" || this.#ready) return;
     // Lists are loaded from now on, and frames come from now on: nothing before matters.
     if (position) this.#stream.moveTo(position);
@@ -330,7 +337,7 @@ export class Session {
     if (!this.#end || (this.#crew && !this.#leader)) return;
     const waiting = phase === "waiting";
     const status = waiting && !this.#options.environment.isOnline() ? "offline" : STATUS[phase];
-    this.#show({ status, retryAt: waiting ? Date.now() + waitMs : null, error, leader: this.#leader });
+    this.connection.set({ status, retryAt: waiting ? Date.now() + waitMs : null, error, leader: this.#leader });
     this.#tellState();
   }
 
@@ -339,13 +346,5 @@ export class Session {
     const { status, retryAt, error } = this.connection.getSnapshot();
     const shared = error && { code: error.code, message: error.message, status: error.status };
     this.#crew?.tell({ k: "state", state: { status, retryAt, error: shared }, position: this.#stream.position });
-  }
-
-  #show(state: ConnectionState): void {
-    const before = this.connection.getSnapshot();
-    const same = (Object.keys(state) as (keyof ConnectionState)[]).every((name) =>
-      Object.is(before[name], state[name]),
-    );
-    if (!same) this.connection.set(state);
   }
 }

@@ -31,6 +31,8 @@ export interface CrewEvents {
   warn(message: string, details?: unknown): void;
 }
 
+const ALONE = "Tabs can't share a connection here: this one has its own.";
+
 export class Crew {
   readonly #channel: Channel | null;
   #leave = (): void => undefined;
@@ -50,7 +52,7 @@ export class Crew {
       return left;
     };
     tabs.lock(name, hold, left).catch((error: unknown) => {
-      events.warn("Web Locks can't be used: this tab connects by itself.", error);
+      events.warn(ALONE, error);
       events.lead();
     });
     this.tell({ k: "hello" });
@@ -71,7 +73,7 @@ function channelOf(tabs: Tabs, name: string, events: CrewEvents): Channel | null
   try {
     return tabs.channel(name, (message) => events.told(message as Told));
   } catch (error) {
-    events.warn("BroadcastChannel can't be used: this tab connects by itself.", error);
+    events.warn(ALONE, error);
     return null;
   }
 }

@@ -3,6 +3,7 @@
 
 import { HeliographError } from "./errors.ts";
 import type { Clock } from "./ports.ts";
+import { decodeBase64Url } from "./seams/environment.ts";
 import { parseJson, text } from "./wire.ts";
 
 export interface Claims {
@@ -18,29 +19,6 @@ export function claimsOf(token: string): Claims {
   const [from, until] = [json?.["iat"], json?.["exp"]];
   const lifeMs = typeof from === "number" && typeof until === "number" && until > from ? (until - from) * 1000 : null;
   return { user: text(json?.["sub"]), tenant: text(json?.["tenant"]), lifeMs };
-}
-
-const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-/** `atob` stands neither in the language nor in every React Native. */
-function decodeBase64Url(encoded: string): string {
-  let bits = 0;
-  let held = 0;
-  let bytes = "";
-  for (const letter of encoded) {
-    held = (held << 6) | ALPHABET.indexOf(letter);
-    bits += 6;
-    if (bits >= 8) {
-      bits -= 8;
-      bytes += `%${((held >> bits) & 255).toString(16).padStart(2, "0")}`;
-    }
-    held &= 0xffff;
-  }
-  try {
-    return decodeURIComponent(bytes);
-  } catch {
-    return "";
-  }
 }
 
 const MARGIN_MS = 60_000;

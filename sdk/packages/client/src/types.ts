@@ -104,7 +104,7 @@ export interface Logger {
 
 /** What `on` tells, by event. */
 export interface HeliographEvents {
-  /** A notification that was not known before has arrived over the live connection. Once per id. */
+  /** A notification has arrived over the live connection, now or in the gap: once each. For toasts. */
   notification: Notification;
   /** Something was ignored that should not have come. */
   warning: { readonly message: string; readonly details?: unknown };

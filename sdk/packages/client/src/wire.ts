@@ -44,7 +44,7 @@ export interface Depart {
 }
 export type Frame = Connected | Arrival | Marked | AllRead | Depart | { readonly t: "ping" | "pong" };
 
-type Json = Readonly<Record<string, unknown>>;
+export type Json = Readonly<Record<string, unknown>>;
 
 const TYPES: readonly NotificationType[] = ["transactional", "alert", "marketing"];
 const DEFAULT_HEARTBEAT_S = 25;

@@ -9,7 +9,7 @@ import { HeliographError } from "../src/errors.ts";
 const error = new HeliographError("token", "no");
 const closed = (code: number): Event => ({ is: "closed", code, reason: "" });
 const at = (phase: Phase, more: Partial<Machine> = {}): Machine => ({ ...IDLE, phase, ...more });
-const did = (effects: readonly Effect[]) => effects.filter(({ do: it }) => it !== "clear" && it !== "close");
+const did = (effects: readonly Effect[]) => effects.filter(({ do: it }) => it !== "leave");
 
 describe("where an event leads", () => {
   test.each<[Machine, Event, Phase]>([
@@ -21,7 +21,7 @@ describe("where an event leads", () => {
     [at("authorizing"), { is: "tokenFailed", error }, "waiting"],
     [at("opening"), { is: "connected", heartbeatMs: 1 }, "live"],
     [at("opening"), closed(1006), "waiting"],
-    [at("opening"), { is: "timer", timer: "deadline" }, "waiting"],
+    [at("opening"), { is: "timer", timer: "silence" }, "waiting"],
     [at("live"), closed(1012), "waiting"],
     [at("live"), closed(4408), "waiting"],
     [at("live"), closed(4429), "waiting"],
@@ -31,11 +31,11 @@ describe("where an event leads", () => {
     [at("opening", { refusals: 1 }), closed(4401), "unauthorized"],
     [at("live"), closed(4403), "unauthorized"],
     [at("live", { departing: true }), closed(1012), "authorizing"],
-    [at("live", { departing: true }), { is: "timer", timer: "depart" }, "authorizing"],
+    [at("live", { departing: true }), { is: "timer", timer: "again" }, "authorizing"],
     [at("live"), { is: "timer", timer: "silence" }, "waiting"],
     [at("live"), { is: "jumped" }, "authorizing"],
     [at("live"), { is: "renewed" }, "authorizing"],
-    [at("waiting"), { is: "timer", timer: "retry" }, "authorizing"],
+    [at("waiting"), { is: "timer", timer: "again" }, "authorizing"],
     [at("waiting"), { is: "signal", signal: "online" }, "authorizing"],
     [at("waiting"), { is: "signal", signal: "focus" }, "authorizing"],
     [at("waiting"), { is: "signal", signal: "offline" }, "waiting"],
@@ -56,7 +56,7 @@ describe("where an event leads", () => {
 describe("what is done", () => {
   test.each<[string, Machine, Event, Effect]>([
     ["a refused token is replaced, not used again", at("live"), closed(4401), { do: "authorize", fresh: true }],
-    ["other ends keep the token", at("waiting"), { is: "timer", timer: "retry" }, { do: "authorize", fresh: false }],
+    ["other ends keep the token", at("waiting"), { is: "timer", timer: "again" }, { do: "authorize", fresh: false }],
     ["a frame proves life", at("live"), { is: "heard" }, { do: "set", timer: "silence", ms: 55_000 }],
     ["focus asks whether the socket lives", at("live"), { is: "signal", signal: "focus" }, { do: "ping" }],
     [
@@ -69,7 +69,7 @@ describe("what is done", () => {
       "the server's hint is kept to",
       at("live"),
       { is: "depart", afterMs: 8_000 },
-      { do: "set", timer: "depart", ms: 8_000 },
+      { do: "set", timer: "again", ms: 8_000 },
     ],
     ["our own fault is told", at("live"), closed(4400), { do: "warn", message: "The connection was closed: 4400" }],
   ])("%s", (_, before, event, effect) => {
@@ -104,7 +104,7 @@ const events: fc.Arbitrary<Event> = fc.oneof(
   fc.record({ is: fc.constant("depart" as const), afterMs: fc.nat(60_000) }),
   fc.constantFrom(1000, 1006, 1009, 1011, 1012, 4400, 4401, 4403, 4408, 4429).map(closed),
   fc
-    .constantFrom<Timer>("deadline", "retry", "silence", "stable", "depart")
+    .constantFrom<Timer>("silence", "stable", "depart")
     .map((timer): Event => ({ is: "timer", timer })),
   fc.constantFrom("online", "offline", "focus", "suspend").map((signal): Event => ({ is: "signal", signal })),
 );
@@ -123,11 +123,13 @@ function drive(given: readonly Event[]) {
     machine = next;
     for (const effect of effects) {
       if (effect.do === "open") socket = true;
-      if (effect.do === "close") socket = authorizing = false;
+      if (effect.do === "leave") {
+        socket = authorizing = false;
+        timers.clear();
+      }
       if (effect.do === "authorize") authorizing = true;
       if (effect.do === "authorize" && effect.fresh) tokens++;
       if (effect.do === "set") timers.add(effect.timer);
-      if (effect.do === "clear") timers.delete(effect.timer);
     }
     if (machine.phase === "opening") authorizing = false;
   }
@@ -142,11 +144,11 @@ test("in every state something goes on, or nothing at all", () => {
         case "authorizing":
           return authorizing && !socket;
         case "opening":
-          return socket && timers.has("deadline");
+          return socket && timers.has("silence");
         case "live":
           return socket && timers.has("silence");
         case "waiting":
-          return !socket && timers.has("retry");
+          return !socket && timers.has("again");
         default:
           return !socket && !authorizing && timers.size === 0;
       }

@@ -227,6 +227,17 @@ describe("resuming", () => {
     expect(read).toEqual([true, false]);
   });
 
+  test("at once, when the count disagrees", async () => {
+    const { client, server, environment } = await connected();
+    client.inbox().subscribe(() => undefined);
+    await settle();
+    const { id } = server.send("one");
+    server.connection.end(1006);
+    server.mark(id, "read");
+    await environment.clock.advance(500);
+    expect(client.inbox().getSnapshot().notifications[0]?.readAt).not.toBeNull();
+  });
+
   test("a count that already holds what arrives a moment later is put right", async () => {
     const server = new FakeServer();
     const late = server.store("late");

@@ -41,6 +41,16 @@ export function browserStorage(): KeyValueStorage {
   };
 }
 
+/** UTF-8 text; "" for what is none. */
+export function decodeBase64Url(encoded: string): string {
+  try {
+    const bytes = atob(encoded.replace(/-/g, "+").replace(/_/g, "/"));
+    return decodeURIComponent(bytes.replace(/[\s\S]/g, (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, "0")}`));
+  } catch {
+    return "";
+  }
+}
+
 function listen(listener: (signal: Signal) => void): () => void {
   const heard: [EventTarget, string, () => void][] = [
     [window, "online", () => listener("online")],

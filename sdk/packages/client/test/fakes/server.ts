@@ -67,6 +67,8 @@ export class FakeServer implements Transport {
   readonly faults = new Map<string, () => Partial<HttpResponse> & { body?: Json | string }>();
   /** No connection and no request gets through. */
   down = false;
+  /** How long an answer is under way, after it was made. */
+  travel: () => Promise<void> = async () => undefined;
   /** Frames are delivered as they are made. */
   immediate = true;
   #minutes = 0;
@@ -124,6 +126,7 @@ export class FakeServer implements Transport {
   }
 
   readAll(): void {
+    if (this.unread === 0) return;
     const now = this.#time();
     for (const item of this.items.values()) {
       if (item.read_at !== null || item.archived_at !== null) continue;
@@ -234,7 +237,9 @@ export class FakeServer implements Transport {
     if (!this.#accepts((request.headers["Authorization"] ?? "").replace("Bearer ", ""))) {
       return answer(401, { code: "unauthorized", title: "Unauthorized", detail: "No.", errors: [] });
     }
-    return this.#route(name, searchParams, request.body === undefined ? null : JSON.parse(request.body));
+    const made = this.#route(name, searchParams, request.body === undefined ? null : JSON.parse(request.body));
+    await this.travel();
+    return made;
   }
 
   #route(name: string, query: URLSearchParams, body: Json | null): HttpResponse {
