@@ -34,10 +34,10 @@ COMMIT: Final = "one durable commit"
 HOP: Final = "queue: publish to pull"
 LOOK: Final = "cache: one round trip"
 BUS: Final = "bus: one hop"
-PATH: Final = {COMMIT: 2, HOP: 2, LOOK: 2, BUS: 1}
+PATH: Final = {COMMIT: 1, HOP: 2, LOOK: 2, BUS: 1}
 """How often a notification on its way from its 202 to an open page must take each step: the router looks into the
-cache, commits its decision and hands over, the in-app worker commits the attempt, appends to the user's stream and
-tells the node. (The accept's own commit is part of the 202.)"""
+cache, commits its decision and hands over, the in-app worker appends to the user's stream and tells the node. (The
+accept's own commit is part of the 202.)"""
 
 
 def _now() -> int:

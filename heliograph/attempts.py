@@ -1,7 +1,8 @@
 """One attempt at a provider, for a batch: record it, make the call, record what came of it (promise G3).
 
 Shared by the push worker and the e-mail sender. The attempt is in the store before the call, so that a duplicate is
-only possible when a worker dies between the provider's yes and our write, and is then visible as `unknown`.
+only possible when a worker dies between the provider's yes and our write, and is then visible as `unknown`. What the
+provider's guard holds back, and a retry beyond its budget, goes back to its lane without an attempt.
 """
 
 from __future__ import annotations
@@ -9,34 +10,36 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol, TypeVar
 
 import msgspec
 
 from heliograph import telemetry
+from heliograph.core.beginning import Begin, Drop, Wait, after_refusal
 from heliograph.core.errors import StoreUnavailable
 from heliograph.core.lanes import Item
-from heliograph.core.lifecycle import Begin, Drop, Event, Wait, after_refusal
+from heliograph.core.lifecycle import Event
 from heliograph.core.model import Millis
 from heliograph.core.outcomes import (
     DONE,
     Dead,
     Delivered,
-    Misconfigured,
     Outcome,
     ProviderOutcome,
     RetryAt,
-    Throttled,
     Unavailable,
     Unregistered,
 )
 from heliograph.core.ports import Clock, NotificationStore
-from heliograph.core.retry import GiveUp, RetryPolicy, after_failure
+from heliograph.core.retry import GiveUp, RetryPolicy, after_failure, excuses
+from heliograph.gate import FREE, Admission
 
 log = telemetry.logger("attempts")
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
+_BUDGET_WAIT_S: Final = 5.0
+"""At least so long, at most twice that, waits a retry that is over budget."""
 _ROUNDS: Final = 3
 """Begin, at most once more after an unknown attempt, and once more if a rival was faster."""
 
@@ -73,15 +76,47 @@ class Attempts:
         self._lease_ms = round(lease_s * 1000)
         self._pause = pause
 
-    async def make(self, items: Sequence[tuple[ItemT, bool]], call: Call[ItemT]) -> Sequence[Outcome]:
-        """Attempts every (item, orphaned) that may be attempted now. Answers one outcome per item."""
-        starts = await self._begin(items)
+    async def make(
+        self, items: Sequence[tuple[ItemT, bool]], call: Call[ItemT], admission: Admission = FREE
+    ) -> Sequence[Outcome]:
+        """Attempts every (item, orphaned) that may be attempted now. Answers one outcome per item.
+
+        Args:
+            admission: by which the items were pulled; its guard is asked once more, and about retries.
+        """
+        starts = await self._begin(items, await self._hold_back([item for item, _ in items], admission))
         going = [(item, start) for (item, _), start in zip(items, starts, strict=True) if isinstance(start, int)]
         answers = await asyncio.gather(*(self._call(call, item, number) for item, number in going))
-        events, ended = self._conclude(going, answers)
+        is_open = admission.guard is not None and admission.guard.is_open
+        events, ended = self._conclude(going, answers, is_open)
         await self._keep(events)
         concluded = iter(ended)
         return [next(concluded) if isinstance(start, int) else start for start in starts]
+
+    async def _hold_back(self, items: Sequence[ItemT], admission: Admission) -> dict[int, RetryAt]:
+        """By position: what may not begin, and when it comes back. Their lanes know them by a step of their own, or the
+        reconciler would take them for lost."""
+        guard = admission.guard
+        if guard is None:
+            return {}
+        now = self._clock()
+        held: dict[int, RetryAt] = {}
+        steps: list[Event] = []
+        why = guard.held(probe=admission.probe)
+        for index, item in enumerate(items):
+            before = item.attempt - 1
+            again = before > item.base
+            if why:
+                held[index] = RetryAt(now)
+                steps.append(_event(item, "requeued", before, now, detail=why, unique=str(now)))
+            elif not guard.may_try(item.level, again=again):
+                at = now + round(_BUDGET_WAIT_S * (1000 + 1000 * random.random()))  # noqa: S311 - jitter, not a secret
+                held[index] = RetryAt(at)
+                step = _event(item, "retrying", before, now, detail="the retry budget is used up", unique=str(now))
+                steps.append(msgspec.structs.replace(step, due_at=at))
+        if steps:
+            await self._store.record(steps)
+        return held
 
     async def _keep(self, events: Sequence[Event]) -> None:
         """Records what came of the calls, however long the store is away: nobody else knows it, and a provider that
@@ -96,10 +131,10 @@ class Attempts:
                 await self._pause(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
-    async def _begin(self, items: Sequence[tuple[ItemT, bool]]) -> list[int | Outcome]:
+    async def _begin(self, items: Sequence[tuple[ItemT, bool]], held: Mapping[int, Outcome]) -> list[int | Outcome]:
         """Per item: the number of the attempt that was begun, or why none was."""
-        starts: list[int | Outcome] = [DONE] * len(items)
-        pending = {index: item.attempt for index, (item, _) in enumerate(items)}
+        starts: list[int | Outcome] = [held.get(index, DONE) for index in range(len(items))]
+        pending = {index: item.attempt for index, (item, _) in enumerate(items) if index not in held}
         for _ in range(_ROUNDS):
             if not pending:
                 return starts
@@ -154,42 +189,43 @@ class Attempts:
         return provider, outcome
 
     def _conclude(
-        self, going: Sequence[tuple[ItemT, int]], answers: Sequence[tuple[str, ProviderOutcome]]
+        self, going: Sequence[tuple[ItemT, int]], answers: Sequence[tuple[str, ProviderOutcome]], is_open: bool
     ) -> tuple[list[Event], list[Outcome]]:
         """DECIDE: what is recorded of each answer, and what becomes of each item."""
         now = self._clock()
         events: list[Event] = []
         outcomes: list[Outcome] = []
         for (item, number), (provider, answer) in zip(going, answers, strict=True):
-            event, outcome = self._decide(item, number, provider, answer, now)
+            event, outcome = self._decide(item, number, provider, answer, is_open, now)
             if event is not None:
                 events.append(event)
             outcomes.append(outcome)
         return events, outcomes
 
     def _decide(
-        self, item: ItemT, number: int, provider: str, answer: ProviderOutcome, now: Millis
+        self, item: ItemT, number: int, provider: str, answer: ProviderOutcome, is_open: bool, now: Millis
     ) -> tuple[Event | None, Outcome]:
         if isinstance(answer, Delivered):
             kind = "delivered" if answer.final else "sent"
             return _event(item, kind, number, now, provider, provider_id=answer.provider_id), DONE
-        decision = after_failure(self._policy, number - item.base, answer, now, random.random)
+        excused = excuses(answer, is_open)
+        tried = number - item.base
+        decision = after_failure(self._policy, tried, answer, now, random.random, level=item.level, excused=excused)
         if isinstance(decision, GiveUp):
             if isinstance(answer, Unregistered):
                 # A device that is gone is no accident to be replayed: its token is forgotten.
                 return _event(item, "failed", number, now, provider, detail=decision.cause), DONE
             return None, Dead(decision.cause, attempt=number, provider=provider)
-        assert isinstance(answer, Throttled | Unavailable | Misconfigured)
         lost_sight = isinstance(answer, Unavailable) and answer.unknown
         kind = "unknown" if lost_sight else "retrying"
         event = _event(item, kind, number, now, provider, detail=decision.cause)
-        again = msgspec.structs.replace(item, attempt=number + 1)  # type: ignore[type-var]
-        return msgspec.structs.replace(event, due_at=decision.at), RetryAt(decision.at, again)
+        again = msgspec.structs.replace(item, attempt=number + 1, base=item.base + excused)  # type: ignore[type-var]
+        return msgspec.structs.replace(event, due_at=decision.at, excused=excused), RetryAt(decision.at, again)
 
 
 def _event(
     item: Attempted, kind: str, attempt: int, now: Millis, provider: str | None = None, *,
-    detail: str | None = None, provider_id: str | None = None,
+    detail: str | None = None, provider_id: str | None = None, unique: str = "",
 ) -> Event:  # fmt: skip
     return Event(
         tenant=item.key.tenant,
@@ -202,4 +238,5 @@ def _event(
         provider=provider or None,
         provider_id=provider_id,
         detail=detail,
+        unique=unique,
     )

@@ -25,6 +25,7 @@ from heliograph.core.model import Millis
 from heliograph.core.outcomes import Dead, Outcome, RetryAt
 from heliograph.core.ports import Clock, DeadLetter, Pulled, Queue, Store
 from heliograph.core.reconciling import LONG_DELAY_MS
+from heliograph.gate import Admission, Gate, admission_of
 
 Handle = Callable[[Sequence[Pulled]], Awaitable[Sequence[Outcome]]]
 AWAY: Final = (StoreUnavailable, QueueUnavailable, PresenceUnavailable)
@@ -38,17 +39,6 @@ _FEW: Final = 8
 _GATHER_S: Final = 0.02
 
 log = telemetry.logger("consumer")
-
-
-class Gate:
-    """Decides how many items may be pulled now; the plain one lets everything through."""
-
-    async def admit(self, wanted: int) -> int:
-        """Waits until at least one item may go and answers how many."""
-        return wanted
-
-    def unused(self, count: int) -> None:
-        """`count` of the admitted were not needed after all."""
 
 
 class Consumer:
@@ -107,14 +97,23 @@ class Consumer:
     async def _next_batch(self) -> Sequence[Pulled]:
         while True:
             try:
-                await self._queue.ready(self._lane)
-                admitted = await self._gate.admit(self._batch_max)
-                batch = await self._queue.pull(self._lane, admitted)
-                self._gate.unused(admitted - len(batch))
-                return batch
+                level = await self._queue.ready(self._lane)
+                admission = await self._gate.admit(self._batch_max, level)
+                if admission.count:
+                    return await self._pull(admission)
             except AWAY as error:
                 log.warning("backend_away", action="pull", stage=self.name, error=repr(error))
                 await asyncio.sleep(0.5)
+
+    async def _pull(self, admission: Admission) -> Sequence[Pulled]:
+        pulled: Sequence[Pulled] = ()
+        try:
+            pulled = await self._queue.pull(self._lane, admission.count)
+        finally:
+            self._gate.unused(admission, admission.count - len(pulled))
+        for each in pulled:
+            each.admission = admission
+        return pulled
 
     async def _work(self, batch: Sequence[Pulled], stop: asyncio.Event) -> None:
         started = time.perf_counter()
@@ -125,6 +124,7 @@ class Consumer:
             log.exception("bug", action="give_back", stage=self.name, notifications=ids)
             await _set_within(stop, _AFTER_BUG_S)
             done = False
+        self._gate.ended(admission_of(batch), len(batch))
         if not done:
             await self._queue.give_back(batch)
         took_s = time.perf_counter() - started

@@ -5,15 +5,16 @@ Reads users, devices, suppressions and presence in bulk; decides nothing itself 
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from heliograph import telemetry
 from heliograph.core.errors import PresenceUnavailable, QueueUnavailable
-from heliograph.core.lanes import EMAIL, INAPP, PUSH, EmailItem, InAppItem, Lane, LaneItem, push_item
-from heliograph.core.model import Key, Notification
+from heliograph.core.lanes import EMAIL, INAPP, PUSH_LANES, EmailItem, InAppItem, Lane, LaneItem, push_item
+from heliograph.core.model import Key, Notification, Recipient
 from heliograph.core.ports import Clock, PresenceCache, Queue, Store
-from heliograph.core.routing import Facts, Means, Presence, Route
+from heliograph.core.routing import Facts, Means, Presence, Route, inbox_keeps
 
 log = telemetry.logger("planning")
 OFFLINE = Presence()
@@ -31,19 +32,23 @@ class Planner:
     async def facts(self, notifications: Sequence[Notification], *, look: bool = True) -> Sequence[Facts]:
         """One `Facts` per notification; users are read once each. `look` = ask the presence cache."""
         users = list(dict.fromkeys(notification.user_key for notification in notifications))
+        people, presence = await asyncio.gather(self._people(users), self._look(users) if look else _nobody(users))
+        recipients, suppressed = people
+        return [
+            Facts(recipients[user], presence[user], self._means, suppressed.get(user))
+            for user in (notification.user_key for notification in notifications)
+        ]
+
+    async def _people(self, users: Sequence[Key]) -> tuple[Mapping[Key, Recipient], Mapping[Key, str | None]]:
+        """Who they are, and why their addresses must not be written to, where that is so."""
         recipients = dict(zip(users, await self._store.recipients(users), strict=True))
-        presence = await self._look(users) if look else dict.fromkeys(users, OFFLINE)
         addresses = {
             user: Key(user.tenant, recipient.user.email)
             for user, recipient in recipients.items()
             if recipient.user and recipient.user.email
         }
         reasons = await self._store.suppressed(list(addresses.values())) if addresses else []
-        suppressed = dict(zip(addresses, reasons, strict=True))
-        return [
-            Facts(recipients[user], presence[user], self._means, suppressed.get(user))
-            for user in (notification.user_key for notification in notifications)
-        ]
+        return recipients, dict(zip(addresses, reasons, strict=True))
 
     async def _look(self, users: Sequence[Key]) -> Mapping[Key, Presence]:
         try:
@@ -52,6 +57,10 @@ class Planner:
             # Presence is a hint (G7): without it everyone counts as offline and gets the e-mail.
             log.warning("presence_away", action="route", users=len(users), error=str(error))
             return dict.fromkeys(users, OFFLINE)
+
+
+async def _nobody(users: Sequence[Key]) -> Mapping[Key, Presence]:
+    return dict.fromkeys(users, OFFLINE)
 
 
 class Handover:
@@ -64,12 +73,12 @@ class Handover:
         self._items.setdefault(lane.name, (lane, []))[1].append(item)
 
     def add_route(self, notification: Notification, facts: Facts, route: Route) -> None:
-        """The items of a decision. A user whose stream a client may resume gets the in-app item in any case."""
+        """The items of a decision. A user whose stream a client may resume gets whatever the inbox keeps."""
         light = notification.lighten()
-        if (route.in_app and not route.inbox_only) or (facts.presence.known and notification.in_inbox):
-            self.add(INAPP, InAppItem(notification=light, planned=route.in_app and not route.inbox_only))
+        if route.leaves_for_page or (facts.presence.known and inbox_keeps(notification, facts)):
+            self.add(INAPP, InAppItem(notification=light, planned=route.leaves_for_page))
         for device in route.devices:
-            self.add(PUSH, push_item(notification, device))
+            self.add(PUSH_LANES[device.kind], push_item(notification, device))
         if route.email:
             user = facts.recipient.user
             self.add(EMAIL, EmailItem(notification=light, address=route.email, name=user.name if user else None))

@@ -40,11 +40,18 @@ class Settings(BaseSettings):
 
     fcm_url: str
     fcm_service_account: str
+    fcm_rate: float = Field(gt=0)
+    apns_rate: float = Field(gt=0)
+    webpush_rate: float = Field(gt=0)
+    expo_rate: float = Field(gt=0)
 
     retry_base_s: float = Field(gt=0)
     retry_ceiling_s: float = Field(gt=0)
     retry_max_attempts: int = Field(ge=1)
     provider_timeout_s: float = Field(gt=0)
+    resend_unknown: Literal["none", "p0", "all"]
+    unknown_hold_s: float = Field(ge=0)
+    breaker_probe_s: float = Field(gt=0)
     unseen_after_s: float = Field(gt=0)
     presence_ttl_s: float = Field(gt=0)
     heartbeat_s: float = Field(gt=0)

@@ -22,6 +22,13 @@ stage_latency_seconds = Histogram(
     "heliograph_stage_latency_seconds", "Accepted to leaving a stage", ["stage", "level"], buckets=_BUCKETS
 )
 provider_attempts_total = Counter("heliograph_provider_attempts_total", "Calls to a provider", ["provider", "outcome"])
+provider_tokens = Gauge("heliograph_provider_tokens_available", "Calls that may begin at once", ["provider"])
+provider_rate = Gauge("heliograph_provider_rate", "Calls a second that are allowed now", ["provider"])
+breaker_open = Gauge("heliograph_provider_breaker_open", "1 while the breaker is open", ["provider", "cause"])
+breaker_opened_total = Counter("heliograph_provider_breaker_opened_total", "Breakers opened", ["provider"])
+retry_budget_exhausted_total = Counter(
+    "heliograph_retry_budget_exhausted_total", "Retries that had to wait for the retry budget", ["provider", "level"]
+)
 publish_failed_total = Counter("heliograph_publish_failed_total", "Items left to the reconciler", ["lane"])
 reconciler_steps_total = Counter("heliograph_reconciler_steps_total", "What the reconciler did", ["step"])
 webhook_events_total = Counter("heliograph_webhook_events_total", "Provider events", ["provider", "event"])

@@ -11,7 +11,7 @@ from pathlib import Path
 from heliograph.access import new_secret
 from heliograph.backends.bus import NatsBus
 from heliograph.backends.jetstream import JetStreamQueue
-from heliograph.backends.redis import RedisPresence, RedisRateLimiter, RedisStreams
+from heliograph.backends.redis import RedisCells, RedisPresence, RedisStreams
 from heliograph.backends.servers import NatsServer, ValkeyServer
 from heliograph.backends.sqlite import SqliteStore
 from heliograph.core.model import Millis
@@ -60,13 +60,13 @@ class Backends:
     bus: NatsBus
     presence: RedisPresence
     streams: RedisStreams
-    limiter: RedisRateLimiter
+    cells: RedisCells
 
     async def close(self) -> None:
         await self.queue.close()
         await self.presence.close()
         await self.streams.close()
-        await self.limiter.close()
+        await self.cells.close()
         await self.store.close_store()
 
 
@@ -95,7 +95,7 @@ async def connect(store: Store, nats_url: str, redis_url: str) -> Backends:
         bus=NatsBus(queue.link),
         presence=RedisPresence(redis_url),
         streams=RedisStreams(redis_url),
-        limiter=RedisRateLimiter(redis_url),
+        cells=RedisCells(redis_url),
     )
 
 

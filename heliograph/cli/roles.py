@@ -14,20 +14,24 @@ from heliograph import telemetry
 from heliograph.access import ServerKeys, UserTokens
 from heliograph.attempts import Attempts
 from heliograph.cli.backends import Backends, now
-from heliograph.consumer import Consumer
-from heliograph.core.lanes import EMAIL, INAPP, INGEST, OUTBOX, PUSH
+from heliograph.cli.guards import guards_of
+from heliograph.consumer import Consumer, Handle
+from heliograph.core.lanes import EMAIL, INAPP, INGEST, OUTBOX, PUSH_LANES, Lane
+from heliograph.core.model import Level
 from heliograph.core.ports import MailProvider, PushProvider
 from heliograph.core.retry import RetryPolicy
 from heliograph.core.routing import Means
 from heliograph.fanout import InboxFanout
+from heliograph.guard import Guard
+from heliograph.outlet import Outlet
 from heliograph.planning import Planner
 from heliograph.providers.fcm import Fcm
 from heliograph.providers.http import Http
 from heliograph.providers.sendgrid import SendGrid
 from heliograph.providers.smtp import Smtp
 from heliograph.roles import webhooks
-from heliograph.roles.api import inbox, notifications, operations, sending, users
-from heliograph.roles.email_sender import EmailSender, Pace
+from heliograph.roles.api import bulk, inbox, notifications, operations, preferences, sending, topics, users
+from heliograph.roles.email_sender import EmailSender
 from heliograph.roles.email_worker import EmailWorker
 from heliograph.roles.inapp_worker import InAppWorker
 from heliograph.roles.push_worker import PushWorker
@@ -44,8 +48,11 @@ ROLES: Final = (
     "reconciler",
 )  # fmt: skip
 _LEASE_MARGIN_S: Final = 5.0
-_SENDER_SLOTS: Final = 32
-"""Batches a role that waits for providers has in hand at once."""
+_MAILS: Final = 25
+"""In a batch of the e-mail sender."""
+_PUSHES: Final = 100
+_RESENT: Final = {"none": frozenset[Level](), "p0": frozenset({Level.P0}), "all": frozenset(Level)}
+"""By the setting `resend_unknown`."""
 
 
 @dataclass
@@ -54,26 +61,31 @@ class Providers:
 
     mail: list[MailProvider]
     push: dict[str, PushProvider]
-    http: Http
 
     @property
     def means(self) -> Means:
         return Means(email=bool(self.mail), push=frozenset(self.push))  # type: ignore[arg-type]
 
+    @property
+    def everyone(self) -> list[MailProvider | PushProvider]:
+        return [*self.mail, *dict.fromkeys(self.push.values())]
+
     async def close(self) -> None:
-        everyone: list[MailProvider | PushProvider] = [*self.mail, *set(self.push.values())]
-        for provider in everyone:
+        for provider in self.everyone:
             await provider.close()
-        await self.http.close()
 
 
 def providers_of(settings: Settings, fcm_account: dict[str, Any] | None = None) -> Providers:
     """The configured providers, e-mail in its order. Raises `ValueError` for a name without its settings."""
-    http = Http(timeout_s=settings.provider_timeout_s)
+
+    def http() -> Http:
+        """A pool for each provider: one that hangs must not hold another's connections."""
+        return Http(timeout_s=settings.provider_timeout_s)
+
     found: dict[str, MailProvider] = {}
     if settings.sendgrid_api_key.get_secret_value():
         api_key = settings.sendgrid_api_key.get_secret_value()
-        found["sendgrid"] = SendGrid(settings.sendgrid_url, api_key, settings.email_from, http)
+        found["sendgrid"] = SendGrid(settings.sendgrid_url, api_key, settings.email_from, http())
     if settings.smtp_url.get_secret_value():
         smtp_url = settings.smtp_url.get_secret_value()
         found["smtp"] = Smtp(smtp_url, settings.email_from, timeout_s=settings.provider_timeout_s)
@@ -83,9 +95,9 @@ def providers_of(settings: Settings, fcm_account: dict[str, Any] | None = None) 
         raise ValueError(f"HELIOGRAPH_EMAIL_PROVIDERS names {', '.join(missing)}, but its settings are missing")
     push: dict[str, PushProvider] = {}
     if fcm_account or settings.fcm_service_account:
-        fcm = Fcm(settings.fcm_url, fcm_account or Path(settings.fcm_service_account), http)
+        fcm = Fcm(settings.fcm_url, fcm_account or Path(settings.fcm_service_account), http())
         push = dict.fromkeys(fcm.kinds, fcm)
-    return Providers([found[name] for name in wanted], push, http)
+    return Providers([found[name] for name in wanted], push)
 
 
 class Roles:
@@ -101,6 +113,7 @@ class Roles:
         self._keys = ServerKeys(backends.store, now, bootstrap_key)
         self.tokens = UserTokens(token_secret, now)
         self._planner = Planner(backends.store, backends.presence, now, providers.means)
+        self.guards = guards_of(settings, backends.cells, [provider.name for provider in providers.everyone])
         self.sending = sending.Sending(backends.store, backends.queue, now, settings.accept_high_water)
         self.node = self._realtime() if "realtime" in names else None
         self.handlers = self._handlers(names)
@@ -120,8 +133,11 @@ class Roles:
         handlers: list[ControllerRouterHandler] = []
         if "api" in names:
             handlers += sending.routes(self.sending, callers, now)
+            handlers += bulk.routes(bulk.BulkSending(self.sending, b.store, now), callers)
+            handlers += topics.routes(b.store, callers)
             handlers += notifications.routes(b.store, callers, now)
             handlers += users.routes(b.store, b.presence, callers, now)
+            handlers += preferences.routes(b.store, callers, now)
             handlers += inbox.routes(b.store, InboxFanout(b.presence, b.bus, now), callers, now)
             handlers += operations.routes(b.store, b.queue, callers, now)
         if "webhooks" in names:
@@ -137,45 +153,60 @@ class Roles:
             "email-sender": self._email_sender,
             "reconciler": self._reconciler,
         }
-        services: list[Service] = [makers[name]() for name in names if name in makers]
+        services: list[Service] = [service for name in names if name in makers for service in makers[name]()]
         return [*services, self.node] if self.node else services
 
-    def _router(self) -> Service:
+    def _router(self) -> Sequence[Service]:
         b, s = self._backends, self._settings
         role = Router(b.store, b.queue, self._planner, now, round(s.unseen_after_s * 1000))
-        return Consumer(INGEST, role.handle, b.queue, b.store, now, batch_max=s.batch_max)
+        return [Consumer(INGEST, role.handle, b.queue, b.store, now, batch_max=s.batch_max)]
 
-    def _inapp_worker(self) -> Service:
+    def _inapp_worker(self) -> Sequence[Service]:
         b = self._backends
         role = InAppWorker(b.store, b.streams, b.bus, now)
-        return Consumer(INAPP, role.handle, b.queue, b.store, now, batch_max=self._settings.batch_max)
+        return [Consumer(INAPP, role.handle, b.queue, b.store, now, batch_max=self._settings.batch_max)]
 
-    def _push_worker(self) -> Service:
-        b = self._backends
-        role = PushWorker(b.store, self._attempts(), self._providers.push, now)
-        return Consumer(PUSH, role.handle, b.queue, b.store, now, batch_max=100, slots=_SENDER_SLOTS)
+    def _push_worker(self) -> Sequence[Service]:
+        """A consumer for each push provider's lane. Without its provider a lane still has to end what is in it."""
+        role = PushWorker(self._backends.store, self._attempts(), self._providers.push, now)
+        lanes: dict[Lane, PushProvider | None] = {}
+        for kind, lane in PUSH_LANES.items():
+            lanes[lane] = lanes.get(lane) or self._providers.push.get(kind)
+        return [
+            self._sender(lane, role.handle, _PUSHES, [self.guards[provider.name]] if provider else None)
+            for lane, provider in lanes.items()
+        ]
 
-    def _email_worker(self) -> Service:
+    def _email_worker(self) -> Sequence[Service]:
         b = self._backends
         role = EmailWorker(b.store, b.queue, now)
-        return Consumer(EMAIL, role.handle, b.queue, b.store, now, batch_max=self._settings.batch_max)
+        return [Consumer(EMAIL, role.handle, b.queue, b.store, now, batch_max=self._settings.batch_max)]
 
-    def _email_sender(self) -> Service:
-        b = self._backends
+    def _email_sender(self) -> Sequence[Service]:
         if not self._providers.mail:
             telemetry.logger("cli").warning("no_email_provider", action="start", hint="no e-mail will be sent")
-        role = EmailSender(b.store, self._attempts(), self._providers.mail, now)
-        pace = Pace(b.limiter, "email", self._settings.email_rate, now)
-        return Consumer(OUTBOX, role.handle, b.queue, b.store, now, batch_max=25, slots=_SENDER_SLOTS, gate=pace)
+        attempts = self._attempts(_RESENT[self._settings.resend_unknown])
+        guards = [self.guards[provider.name] for provider in self._providers.mail]
+        role = EmailSender(self._backends.store, attempts, self._providers.mail, now, guards)
+        return [self._sender(OUTBOX, role.handle, _MAILS, guards)]
 
-    def _reconciler(self) -> Service:
+    def _sender(self, lane: Lane, handle: Handle, batch_max: int, guards: Sequence[Guard] | None) -> Consumer:
+        """A consumer whose items go to a provider."""
+        b = self._backends
+        if guards is None:
+            return Consumer(lane, handle, b.queue, b.store, now, batch_max=batch_max)
+        outlet = Outlet(guards, now)
+        return Consumer(lane, handle, b.queue, b.store, now, batch_max=batch_max, slots=outlet.slots, gate=outlet)
+
+    def _reconciler(self) -> Sequence[Service]:
         b, s = self._backends, self._settings
-        return Reconciler(
+        return [Reconciler(
             b.store, b.queue, self._planner, now, unseen_after_s=s.unseen_after_s, every_s=s.reconcile_every_s,
             batch=s.reconcile_batch,
-        )  # fmt: skip
+        )]  # fmt: skip
 
-    def _attempts(self) -> Attempts:
+    def _attempts(self, resent: frozenset[Level] = frozenset(Level)) -> Attempts:
+        """`resent`: the levels whose attempts of unknown outcome are repeated at once."""
         s = self._settings
-        policy = RetryPolicy(s.retry_base_s, s.retry_ceiling_s, s.retry_max_attempts)
+        policy = RetryPolicy(s.retry_base_s, s.retry_ceiling_s, s.retry_max_attempts, resent, s.unknown_hold_s)
         return Attempts(self._backends.store, now, policy, s.provider_timeout_s + _LEASE_MARGIN_S)

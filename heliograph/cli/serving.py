@@ -87,11 +87,18 @@ class HttpServer:
         if self._draining:
             raise Problem("overloaded", "this process is draining", retry_after_s=1)
         await self._backends.store.ping()
-        return {"store": "up", "queue": "up" if self._backends.queue.link.is_up else "down"}
+        queue = "up" if self._backends.queue.link.is_up else "down"
+        return {"store": "up", "queue": queue, "providers": await self._providers()}
+
+    async def _providers(self) -> dict[str, str]:
+        """How each provider's account is, in words; also sets their gauges."""
+        guards = self._roles.guards
+        return dict(zip(guards, await asyncio.gather(*(guard.look() for guard in guards.values())), strict=True))
 
     async def _refresh_gauges(self) -> None:
         if self._roles.node:
             telemetry.connections.set(self._roles.node.counters.connections)
+        await self._providers()
         with contextlib.suppress(QueueUnavailable):
             for (lane, level), state in (await self._backends.queue.lanes()).items():
                 labels = (lane, level.name.lower())

@@ -6,6 +6,7 @@ batch is the batch's own 26 characters plus its index, so its id is known before
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import Final
 
@@ -57,6 +58,12 @@ def new_device_id(now_ms: int) -> str:
 def batch_member_id(batch_id: str, index: int) -> str:
     """The id of the `index`-th notification of a batch; the same for every expansion, so repeats write the same row."""
     return f"{NOTIFICATION}{batch_id.removeprefix(BATCH)}-{index:05d}"
+
+
+def batch_subscriber_id(batch_id: str, user: str) -> str:
+    """The id of a topic send's notification for one subscriber: who they are decides, not their place among others."""
+    digest = hashlib.blake2b(user.encode(), digest_size=10).digest()
+    return f"{NOTIFICATION}{batch_id.removeprefix(BATCH)}-{_base32(int.from_bytes(digest), 16)}"
 
 
 def batch_of_member(notification_id: str) -> tuple[str, int] | None:

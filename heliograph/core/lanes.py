@@ -7,6 +7,7 @@ own retry lane, so that a retry storm of one never blocks another. Subjects: `la
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 import msgspec
@@ -44,12 +45,15 @@ class IngestItem(msgspec.Struct, frozen=True, omit_defaults=True, tag="n"):
 
 
 class BatchItem(msgspec.Struct, frozen=True, tag="b"):
-    """An accepted batch (by id; the store has it), to be expanded from member `start` on."""
+    """An accepted batch (by id; the store has it), to be expanded from where `reached` says on.
+
+    `reached`: how many members of a list or bulk are done, or the last subscriber of a topic who is; empty = none.
+    """
 
     tenant: str
     batch_id: str
     at_level: int
-    start: int = 0
+    reached: str = ""
     target: str = ""
 
     @property
@@ -114,6 +118,8 @@ class OutboxItem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     id: str
     at_level: int
     mail: Mail
+    user: str = ""
+    category: str | None = None
     expires_at: Millis | None = None
     attempt: int = 1
     gen: int = 0
@@ -123,6 +129,10 @@ class OutboxItem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     @property
     def key(self) -> Key:
         return Key(self.tenant, self.id)
+
+    @property
+    def user_key(self) -> Key:
+        return Key(self.tenant, self.user)
 
     @property
     def level(self) -> Level:
@@ -145,11 +155,21 @@ class Lane(msgspec.Struct, frozen=True):
 INGEST: Final = Lane("ingest", "router", IngestItem | BatchItem)
 INAPP: Final = Lane("inapp", "inapp-worker", InAppItem)
 PUSH: Final = Lane("push", "push-worker", PushItem, pack=100)
+"""For FCM. Each push provider has a lane of its own: one that is slow, paused or down must not hold another's pushes,
+and within each the order stays strict."""
+PUSH_APNS: Final = Lane("push-apns", "push-worker", PushItem, pack=100)
+PUSH_WEB: Final = Lane("push-web", "push-worker", PushItem, pack=100)
+PUSH_EXPO: Final = Lane("push-expo", "push-worker", PushItem, pack=100)
 EMAIL: Final = Lane("email", "email-worker", EmailItem)
 OUTBOX: Final = Lane("outbox", "email-sender", OutboxItem, pack=25)
 """The rate-limit queue. Small packs: an envelope belongs to one sender until all of its mails are settled."""
 
-LANES: Final = (INGEST, INAPP, PUSH, EMAIL, OUTBOX)
+PUSH_LANES: Final[Mapping[DeviceKind, Lane]] = {
+    "fcm_token": PUSH, "fcm_fid": PUSH, "apns": PUSH_APNS, "webpush": PUSH_WEB, "expo": PUSH_EXPO,
+}  # fmt: skip
+"""By the kind of the device."""
+
+LANES: Final = (INGEST, INAPP, PUSH, PUSH_APNS, PUSH_WEB, PUSH_EXPO, EMAIL, OUTBOX)
 LANE_OF_NAME: Final = {lane.name: lane for lane in LANES}
 
 

@@ -65,6 +65,11 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Distinguishes events of one kind and attempt (a webhook's own event id, a requeue's time)."""
     due_at: Millis | None = None
     """Of `retrying` and `replayed`: when the next try is meant to happen."""
+    hides: bool = False
+    """Of `routed`: its user muted in-app for it, so their inbox doesn't keep it."""
+    excused: bool = False
+    """Of `retrying` and `unknown`: the provider's account was in trouble, so the attempt doesn't count as one of the
+    message's `retry_max_attempts`."""
 
     @property
     def id(self) -> str:
@@ -82,6 +87,11 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
             return f"{ROUTING}.{self.gen}" if self.plan else None
         if self.kind not in _STATUS_OF_KIND or self._awaits_ack:
             return None
+        return self.owed
+
+    @property
+    def owed(self) -> str:
+        """The name of the delivery it belongs to, which the first event that `settles` closes."""
         return f"{self.target}.{self.gen}"
 
     @property
@@ -96,13 +106,16 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Delivery(msgspec.Struct, kw_only=True):
-    """Where one delivery stands: the fold of its events. `gen` counts replays, `base` = attempts before the last."""
+    """Where one delivery stands: the fold of its events. `gen` counts replays; `base` = attempts that don't count: what
+    came before the last replay, and the excused ones."""
 
     target: str
     status: Status = "queued"
     attempts: int = 0
     gen: int = 0
     base: int = 0
+    excused: int = 0
+    """The last attempt that was."""
     provider: str | None = None
     provider_id: str | None = None
     reason: str | None = None
@@ -203,6 +216,8 @@ def _progress(delivery: Delivery, event: Event) -> None:
         delivery.due_at = None
         return
     delivery.attempts = event.attempt
+    if event.excused and event.attempt > delivery.excused:
+        delivery.base, delivery.excused = delivery.base + 1, event.attempt
     if not delivery.settled and _RANK[delivery.status] <= _RANK["sending"]:
         delivery.status = "sending" if event.kind == "sending" else "retrying"
         delivery.reason = event.detail
@@ -239,55 +254,6 @@ def best_of(statuses: AbstractSet[Status]) -> Status:
     """The best news of some deliveries; while there is none, what is under way; else the worst end."""
     ranked = (*_SUCCESS, *_UNDER_WAY, *_ENDED)
     return next((status for status in ranked if status in statuses), "accepted")
-
-
-# --- beginning an attempt -------------------------------------------------------------------------------------------
-
-
-class Begin(msgspec.Struct, frozen=True):
-    """Start this attempt; `unknown` names an earlier one whose outcome nobody recorded."""
-
-    attempt: int
-    unknown: int | None = None
-
-
-class Wait(msgspec.Struct, frozen=True):
-    """Not now (somebody else is at it, or its time hasn't come): look again then, as this attempt."""
-
-    until: Millis
-    attempt: int
-
-
-class Drop(msgspec.Struct, frozen=True):
-    """Nothing to do for this copy."""
-
-    reason: str
-
-
-def after_refusal(
-    events: Sequence[Event], target: str, attempt: int, gen: int, now: Millis, lease_ms: int, orphaned: bool
-) -> Begin | Wait | Drop:
-    """What a worker does whose attempt the store refused to begin.
-
-    The store refuses when the attempt was begun already: by this item before its worker died, or by a second copy of
-    it. `orphaned` = the queue delivers the item again because its worker went silent, so nobody is at it any more.
-    """
-    delivery = fold(events).get(target)
-    if delivery is None or delivery.settled or gen < delivery.gen:
-        return Drop("settled already")
-    if delivery.status == "sending":
-        started = max(e.at for e in events if e.target == target and e.kind == "sending")
-        if not orphaned and now - started < lease_ms:
-            return Wait(started + lease_ms, attempt)
-        return Begin(delivery.attempts + 1, unknown=delivery.attempts)
-    if attempt > delivery.attempts:
-        return Begin(attempt)
-    if not orphaned:
-        # Its outcome is recorded and the next attempt is on its way as an item of its own.
-        return Drop("superseded")
-    if delivery.due_at is not None and delivery.due_at > now:
-        return Wait(delivery.due_at, delivery.attempts + 1)
-    return Begin(delivery.attempts + 1)
 
 
 def timeline_order(events: Sequence[Event]) -> list[Event]:

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from heliograph.core.ids import batch_member_id
+from heliograph.core.ids import batch_member_id, batch_subscriber_id
 
 Millis = int
 Type = Literal["transactional", "alert", "marketing"]
@@ -123,32 +123,89 @@ class Device(msgspec.Struct, frozen=True):
     created_at: Millis
 
 
+class Preferences(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a user wants to hear where: channel to yes or no, in general and by category. What isn't said is yes."""
+
+    channels: dict[Channel, bool] = {}
+    categories: dict[str, dict[Channel, bool]] = {}
+
+
 class Recipient(msgspec.Struct, frozen=True):
     """A user with what can be reached of them; `user` is None when nobody ever told us more than the id."""
 
     user: User | None
     devices: tuple[Device, ...] = ()
+    preferences: Preferences = Preferences()
 
 
-class Batch(msgspec.Struct, frozen=True):
-    """One list send: stored as one document, expanded into notifications by the router."""
+class Send(msgspec.Struct, frozen=True, array_like=True):
+    """One send of a bulk request: its place in the request, and the notification but for its id."""
+
+    place: int
+    notification: Notification
+
+
+class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A list, topic or bulk send: stored as one document, expanded into notifications by the router chunk by chunk.
+
+    A list has `content` and `users`; a topic has `content` and `topic`; a bulk has `sends`, each with content of its
+    own, the most urgent first: so each is expanded in the level of its type.
+    """
 
     id: str
     tenant: str
     type: Type
+    """Of a bulk: the most urgent in it."""
     created_at: Millis
-    content: Notification
-    """The common content; `id` and `user` are those of the batch and empty."""
-    users: tuple[str, ...]
+    content: Notification | None = None
+    """What all members have in common; its `id` and `user` stand for nothing."""
+    users: tuple[str, ...] = ()
+    topic: str | None = None
+    sends: tuple[Send, ...] = ()
+
+    @property
+    def key(self) -> Key:
+        return Key(self.tenant, self.id)
 
     @property
     def level(self) -> Level:
         return LEVEL_OF_TYPE[self.type]
 
+    @property
+    def size(self) -> int:
+        """Members known from the start: all but those of a topic."""
+        return len(self.users) + len(self.sends)
+
+    def level_at(self, index: int) -> Level:
+        """In which level the expansion goes on from member `index`."""
+        return self.sends[index].notification.level if index < len(self.sends) else self.level
+
     def member(self, index: int) -> Notification:
         """The `index`-th notification it stands for; the same on every expansion."""
-        member_id = batch_member_id(self.id, index)
-        return msgspec.structs.replace(self.content, id=member_id, user=self.users[index], batch_id=self.id)
+        if self.sends:
+            place, notification = self.sends[index].place, self.sends[index].notification
+        else:
+            place, notification = index, self._to(self.users[index])
+        return msgspec.structs.replace(notification, id=batch_member_id(self.id, place), batch_id=self.id)
+
+    def members(self, start: int, limit: int) -> list[Notification]:
+        """The next chunk of a list or a bulk, all of one level."""
+        level, end = self.level_at(start), min(start + limit, self.size)
+        return [self.member(index) for index in range(start, end) if self.level_at(index) is level]
+
+    def subscriber(self, user: str) -> Notification:
+        """The notification of one subscriber of the topic; the same on every expansion."""
+        return msgspec.structs.replace(self._to(user), id=batch_subscriber_id(self.id, user), batch_id=self.id)
+
+    def at_place(self, place: int) -> Notification | None:
+        """The member that stood at `place` of the request."""
+        if not self.sends:
+            return self.member(place) if place < len(self.users) else None
+        return next((self.member(index) for index, send in enumerate(self.sends) if send.place == place), None)
+
+    def _to(self, user: str) -> Notification:
+        assert self.content is not None
+        return msgspec.structs.replace(self.content, user=user)
 
 
 class InboxState(msgspec.Struct, frozen=True):

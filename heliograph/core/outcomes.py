@@ -18,18 +18,29 @@ class Delivered(msgspec.Struct, frozen=True, tag=True):
 
 
 class Throttled(msgspec.Struct, frozen=True, tag=True):
-    """Too fast: nothing before `after_s` seconds (None: the provider didn't say)."""
+    """Too fast: nothing before `after_s` seconds (None: the provider didn't say).
+
+    `alone` = it is about this recipient only (its device, its mailbox, its own push service); else the account slows
+    down.
+    """
 
     cause: str
     after_s: float | None = None
+    alone: bool = False
 
 
 class Unavailable(msgspec.Struct, frozen=True, tag=True):
-    """A transient failure of the provider or of the way to it. `unknown` = the call may have taken effect."""
+    """A transient failure of the provider or of the way to it. `unknown` = the call may have taken effect.
+
+    `alone` = it is about this recipient only; else it is a sign that the provider is down. `asked` = `after_s` is the
+    provider's own word (Retry-After) and holds for every message; else it is meant for this one.
+    """
 
     cause: str
     after_s: float | None = None
     unknown: bool = False
+    alone: bool = False
+    asked: bool = False
 
 
 class Rejected(msgspec.Struct, frozen=True, tag=True):
@@ -46,12 +57,22 @@ class Unregistered(msgspec.Struct, frozen=True, tag=True):
 
 
 class Misconfigured(msgspec.Struct, frozen=True, tag=True):
-    """Our credentials or account are wrong: nothing is wrong with the message, so it waits."""
+    """Our credentials or account are wrong: nothing is wrong with the message, so it waits.
+
+    `alone` = only for some recipients (credentials that the provider holds for one platform, say).
+    """
+
+    cause: str
+    alone: bool = False
+
+
+class Held(msgspec.Struct, frozen=True, tag=True):
+    """No call was made: the provider's breaker opened, or a pause began, between admission and call."""
 
     cause: str
 
 
-ProviderOutcome = Delivered | Throttled | Unavailable | Rejected | Unregistered | Misconfigured
+ProviderOutcome = Delivered | Throttled | Unavailable | Rejected | Unregistered | Misconfigured | Held
 
 
 class Done(msgspec.Struct, frozen=True):

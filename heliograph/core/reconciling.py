@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from heliograph.core.lanes import PUSH_LANES
 from heliograph.core.lifecycle import ROUTING, Delivery, History, fold
 from heliograph.core.model import Level, Millis
 
@@ -30,7 +31,7 @@ Backlog = Mapping[tuple[str, Level], Millis]
 _LANES_OF_CHANNEL: Final = {
     "routing": ("ingest",),
     "in_app": ("inapp",),
-    "push": ("push",),
+    "push": tuple({lane.name: lane for lane in PUSH_LANES.values()}),
     "email": ("email", "outbox"),
 }
 

@@ -1,17 +1,21 @@
 """The delivery router's rule, pure: facts about one recipient in, the planned deliveries and the reasons out.
 
 Online: in-app, and push to devices that have no live connection. Offline: e-mail, and push. The item waits in the inbox
-either way. Callers may limit the channels; the choice then falls on what is left.
+either way. Callers may limit the channels and users may mute them; the choice then falls on what is left.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
 from heliograph.core.lanes import push_target
-from heliograph.core.model import Channel, Device, DeviceKind, Notification, Recipient
+from heliograph.core.model import CHANNELS, Channel, Device, DeviceKind, Notification, Recipient
+from heliograph.core.preferences import PREFERENCE, muted_by
+
+_LEFT_OUT: Final = "not chosen: the sender left it out of `channels`"
 
 
 class Means(msgspec.Struct, frozen=True):
@@ -51,8 +55,13 @@ class Route(msgspec.Struct, frozen=True):
     why: dict[str, str]
     summary: str
     inbox_only: bool = False
-    suppressed: bool = False
-    """The only way left was an address on the suppression list."""
+    withheld: tuple[tuple[Channel, str], ...] = ()
+    """Channels that the user's preferences or the suppression list stand against, each with the reason of its end."""
+
+    @property
+    def leaves_for_page(self) -> bool:
+        """A frame goes out to open pages: from then on nobody can call it back."""
+        return self.in_app and not self.inbox_only
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -81,15 +90,20 @@ def escalate(notification: Notification, facts: Facts, already: Iterable[str], w
     )
 
 
+def inbox_keeps(notification: Notification, facts: Facts) -> bool:
+    """Whether it is in the user's inbox: unless the sender left `in_app` out or the user muted it."""
+    return notification.in_inbox and "in_app" not in _muted(notification, facts)
+
+
 def _online(notification: Notification, facts: Facts) -> Route:
-    why: dict[str, str] = {}
-    in_app = _allowed(notification, "in_app", why)
+    why = _unwanted(notification, facts)
+    in_app = "in_app" not in why
     if in_app:
         why["in_app"] = f"chosen: the user is online on {len(facts.presence.nodes)} node(s)"
     # A device with a connection of its own shows the in-app frame; without one it needs the push after all.
-    devices = _devices(notification, facts, why, skip_live=in_app)
+    devices = _devices(facts, why, skip_live=in_app)
     email = None
-    refusal = _no_email(notification, facts)
+    refusal = _no_email(facts, why)
     if refusal:
         why["email"] = refusal
     elif in_app or devices:
@@ -100,11 +114,10 @@ def _online(notification: Notification, facts: Facts) -> Route:
 
 
 def _offline(notification: Notification, facts: Facts, because: str) -> Route:
-    why: dict[str, str] = {}
-    if _allowed(notification, "in_app", why):
-        why["in_app"] = f"not chosen: {because}; it waits in the inbox"
-    devices = _devices(notification, facts, why, skip_live=False)
-    refusal = _no_email(notification, facts)
+    why = _unwanted(notification, facts)
+    why.setdefault("in_app", f"not chosen: {because}; it waits in the inbox")
+    devices = _devices(facts, why, skip_live=False)
+    refusal = _no_email(facts, why)
     email = None if refusal else _address(facts)
     why["email"] = refusal or f"chosen: {because}"
     return _finish(notification, facts, False, devices, email, why, because)
@@ -119,7 +132,7 @@ def _finish(
     why: dict[str, str],
     because: str,
 ) -> Route:
-    inbox_only = not (in_app or devices or email) and notification.in_inbox
+    inbox_only = not (in_app or devices or email) and inbox_keeps(notification, facts)
     if inbox_only:
         why["in_app"] = f"chosen: {because} and no other channel is left, so it waits in the inbox"
     return Route(
@@ -129,19 +142,35 @@ def _finish(
         why=why,
         summary=because,
         inbox_only=inbox_only,
-        suppressed=facts.suppressed is not None and _no_address(notification, facts) is None,
+        withheld=(
+            *((channel, PREFERENCE) for channel in _muted(notification, facts)),
+            *_suppressed(notification, facts),
+        ),
     )
 
 
-def _allowed(notification: Notification, channel: Channel, why: dict[str, str]) -> bool:
-    if notification.channels is None or channel in notification.channels:
-        return True
-    why[channel] = "not chosen: the sender left it out of `channels`"
-    return False
+def _unwanted(notification: Notification, facts: Facts) -> dict[str, str]:
+    """A sentence for every channel that the sender or the user doesn't want."""
+    allowed = notification.channels or CHANNELS
+    why: dict[str, str] = {name: _LEFT_OUT for name in CHANNELS if name not in allowed}
+    why.update((name, f"not chosen: {muted}") for name, muted in _muted(notification, facts).items())
+    return why
 
 
-def _devices(notification: Notification, facts: Facts, why: dict[str, str], *, skip_live: bool) -> tuple[Device, ...]:
-    if not _allowed(notification, "push", why):
+def _muted(notification: Notification, facts: Facts) -> dict[Channel, str]:
+    """The channels that the sender allows and the user has muted, with the clause that says so."""
+    preferences = facts.recipient.preferences
+    if not preferences.channels and not preferences.categories:
+        return {}
+    found = {
+        channel: muted_by(preferences, notification.level, notification.category, channel)
+        for channel in notification.channels or CHANNELS
+    }
+    return {channel: clause for channel, clause in found.items() if clause}
+
+
+def _devices(facts: Facts, why: dict[str, str], *, skip_live: bool) -> tuple[Device, ...]:
+    if "push" in why:
         return ()
     registered = facts.recipient.devices
     usable = tuple(device for device in registered if device.kind in facts.means.push)
@@ -162,18 +191,21 @@ def _address(facts: Facts) -> str | None:
     return None if facts.recipient.user is None else facts.recipient.user.email
 
 
-def _no_email(notification: Notification, facts: Facts) -> str | None:
-    refusal = _no_address(notification, facts)
-    if refusal is None and facts.suppressed:
-        return f"not chosen: the address is suppressed ({facts.suppressed})"
-    return refusal
-
-
-def _no_address(notification: Notification, facts: Facts) -> str | None:
-    if notification.channels is not None and "email" not in notification.channels:
-        return "not chosen: the sender left it out of `channels`"
+def _no_email(facts: Facts, why: dict[str, str]) -> str | None:
+    if "email" in why:
+        return why["email"]
     if not facts.means.email:
         return "not chosen: no e-mail provider is configured"
     if not _address(facts):
         return "not chosen: the user has no e-mail address"
+    if facts.suppressed:
+        return f"not chosen: the address is suppressed ({facts.suppressed})"
     return None
+
+
+def _suppressed(notification: Notification, facts: Facts) -> tuple[tuple[Channel, str], ...]:
+    """The suppression list, if nothing else stands against a mail."""
+    wanted = "email" not in _unwanted(notification, facts)
+    if facts.suppressed is None or not (wanted and facts.means.email and _address(facts)):
+        return ()
+    return (("email", facts.suppressed),)

@@ -19,11 +19,12 @@ from heliograph.core.errors import Flaw, Problem
 from heliograph.core.flaws import data_flaw, find_flaws
 from heliograph.core.headers import address_flaw, header_flaw
 from heliograph.core.model import Batch, Channel, Millis, Notification, Type, User
-from heliograph.core.names import user_id_is_valid
+from heliograph.core.names import TOPIC_RULE, topic_is_valid, user_id_is_valid
 from heliograph.core.ports import Idempotency, Submission
 from heliograph.core.reconciling import GRACE_MS
 
 MAX_TITLE: Final = 200
+MAX_CATEGORY: Final = 128
 MAX_BODY: Final = 64 * 1024
 """Bytes of UTF-8."""
 MAX_RECIPIENTS: Final = 1_000
@@ -35,9 +36,11 @@ ShortText = Annotated[str, Meta(max_length=200)]
 
 
 class RecipientInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A user named inline: created or updated on the way; absent fields stay as they were."""
+    """A user named inline: created or updated on the way; absent fields stay as they were. Or `topic` and nothing else:
+    everybody who is subscribed to it."""
 
-    id: str
+    id: str = ""
+    topic: str | None = None
     email: str | None = None
     name: ShortText | None = None
     locale: Annotated[str, Meta(max_length=35)] | None = None
@@ -46,11 +49,11 @@ class RecipientInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class SendRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The body of a send. One recipient makes one notification, a list makes a batch."""
+    """The body of a send. One recipient makes one notification; a list or a topic makes a batch."""
 
     to: str | RecipientInput | list[str | RecipientInput]
     type: Type = "alert"
-    category: Annotated[str, Meta(max_length=128)] | None = None
+    category: Annotated[str, Meta(max_length=MAX_CATEGORY)] | None = None
     title: Annotated[str, Meta(max_length=MAX_TITLE)] = ""
     body: str = ""
     data: dict[str, Any] | None = None
@@ -61,6 +64,10 @@ class SendRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     collapse_key: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     ttl_s: Annotated[int, Meta(ge=1, le=MAX_TTL_S)] | None = None
     idempotency_key: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+
+    @property
+    def topic(self) -> str | None:
+        return self.to.topic if isinstance(self.to, RecipientInput) else None
 
     @property
     def recipients(self) -> list[str | RecipientInput]:
@@ -78,7 +85,7 @@ def read(body: bytes) -> SendRequest:
         raise Problem("invalid", flaws=_every_flaw(parse_json(body), str(error))) from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise Problem("invalid_json", "the body is not valid JSON in UTF-8") from error
-    flaws = tuple(_flaws(request))
+    flaws = tuple(flaws_of(request))
     if flaws:
         raise Problem("invalid", flaws=flaws)
     return request
@@ -91,7 +98,7 @@ def _every_flaw(value: Any, first: str) -> tuple[Flaw, ...]:
         return flaws
     refused = {re.split(r"[.\[]", flaw.path)[0] for flaw in flaws}
     sound = {"to": "nobody", "title": "-"} | {name: field for name, field in value.items() if name not in refused}
-    return (*flaws, *_flaws(msgspec.convert(sound, SendRequest)))
+    return (*flaws, *flaws_of(msgspec.convert(sound, SendRequest)))
 
 
 def parse_json(body: bytes) -> Any:
@@ -109,24 +116,35 @@ def submission(
     key = header_key or request.idempotency_key
     common: dict[str, Any] = {
         "tenant": tenant,
-        "users": tuple(_user(r, tenant, now) for r in request.recipients if isinstance(r, RecipientInput)),
+        "users": users_of(request, tenant, now),
         "idempotency": Idempotency(key, fingerprint) if key else None,
         "check_at": now + GRACE_MS,
     }
-    if not isinstance(request.to, list):
-        return Submission(
-            notification=_content(request, tenant, now, ids.new_notification_id(now), _id_of(request.to)), **common
-        )
-    batch_id = ids.new_batch_id(now)
+    if not isinstance(request.to, list) and request.topic is None:
+        return Submission(notification=notification_of(request, tenant, now, ids.new_notification_id(now)), **common)
     batch = Batch(
-        id=batch_id,
+        id=ids.new_batch_id(now),
         tenant=tenant,
         type=request.type,
         created_at=now,
-        content=_content(request, tenant, now, batch_id, ""),
-        users=tuple(_id_of(recipient) for recipient in request.to),
+        content=_content(request, tenant, now, "", ""),
+        users=() if request.topic else tuple(_id_of(recipient) for recipient in request.recipients),
+        topic=request.topic,
     )
     return Submission(batch=batch, **common)
+
+
+def notification_of(request: SendRequest, tenant: str, now: Millis, notification_id: str = "") -> Notification:
+    """Of a request with one recipient."""
+    (recipient,) = request.recipients
+    return _content(request, tenant, now, notification_id, _id_of(recipient))
+
+
+def users_of(request: SendRequest, tenant: str, now: Millis) -> tuple[User, ...]:
+    """The users named inline."""
+    if request.topic is not None:
+        return ()
+    return tuple(_user(r, tenant, now) for r in request.recipients if isinstance(r, RecipientInput))
 
 
 def fingerprint_of(body: bytes) -> str:
@@ -172,7 +190,7 @@ def _user(recipient: RecipientInput, tenant: str, now: Millis) -> User:
     )
 
 
-def _flaws(request: SendRequest) -> Iterator[Flaw]:
+def flaws_of(request: SendRequest) -> Iterator[Flaw]:
     """What the types can't say."""
     if not request.title.strip() and not request.body.strip():
         yield Flaw("title", "a notification needs a title or a body")
@@ -205,10 +223,23 @@ def _recipient_flaws(request: SendRequest) -> Iterator[Flaw]:
         if isinstance(recipient, str):
             if not user_id_is_valid(recipient):
                 yield Flaw(path, USER_ID_RULE)
+        elif recipient.topic is not None:
+            yield from _topic_flaws(recipient, path, listed=listed)
         else:
-            if not user_id_is_valid(recipient.id):
+            if not recipient.id:
+                yield Flaw(f"{path}.id", "is missing")
+            elif not user_id_is_valid(recipient.id):
                 yield Flaw(f"{path}.id", USER_ID_RULE)
             yield from person_flaws(recipient.email, recipient.name, recipient.data, f"{path}.")
+
+
+def _topic_flaws(recipient: RecipientInput, path: str, *, listed: bool) -> Iterator[Flaw]:
+    if listed:
+        yield Flaw(f"{path}.topic", "a topic stands alone in `to`, not in a list")
+    elif not topic_is_valid(recipient.topic or ""):
+        yield Flaw(f"{path}.topic", TOPIC_RULE)
+    if recipient != RecipientInput(topic=recipient.topic):
+        yield Flaw(path, "is a topic or a user, not both")
 
 
 USER_ID_RULE: Final = "a user id has 1 to 128 characters, none of them white space, '/' or a control character"

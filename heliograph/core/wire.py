@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from heliograph.core.lifecycle import Delivery, Event, History, deliveries_of, status_of, timeline_order
-from heliograph.core.model import Device, InboxItem, InboxState, Millis, Notification, User
+from heliograph.core.model import Device, InboxItem, InboxState, Millis, Notification, Preferences, User
 
 _encoder = msgspec.json.Encoder()
 
@@ -38,10 +38,15 @@ def inbox_item(item: InboxItem) -> dict[str, Any]:
         "body": notification.body,
         "data": notification.data or {},
         "action_url": notification.action_url,
-        "image_url": notification.image_url,
+        **_image(notification),
         "created_at": rfc3339(notification.created_at),
         **inbox_state(state),
     }
+
+
+def _image(notification: Notification) -> dict[str, str]:
+    """Only where there is one: few have it, and what isn't there needn't travel to every page."""
+    return {"image_url": notification.image_url} if notification.image_url else {}
 
 
 def inbox_state(state: InboxState) -> dict[str, str | None]:
@@ -66,6 +71,11 @@ def user(found: User) -> dict[str, Any]:
         "timezone": found.timezone,
         "data": found.data or {},
     }
+
+
+def preferences(found: Preferences) -> dict[str, Any]:
+    """CONTRACT section 3."""
+    return {"channels": found.channels, "categories": found.categories}
 
 
 def device(found: Device) -> dict[str, Any]:
@@ -100,7 +110,7 @@ def notification(history: History) -> dict[str, Any]:
         "body": found.body,
         "data": found.data or {},
         "action_url": found.action_url,
-        "image_url": found.image_url,
+        **_image(found),
         "created_at": rfc3339(found.created_at),
         "status": status_of(history),
         "deliveries": [delivery(one) for one in deliveries_of(history).values()],
@@ -161,7 +171,9 @@ def explain(history: History) -> dict[str, Any]:
 
 
 def _channels(event: Event) -> list[str]:
-    return list(dict.fromkeys(target.partition(":")[0] for target in event.plan))
+    """Those that were chosen: of what was withheld the plan says where it ends, not where it goes."""
+    planned = dict.fromkeys(target.partition(":")[0] for target in event.plan)
+    return [channel for channel in planned if not event.why.get(channel, "").startswith("not ")]
 
 
 def _summary(history: History, decisions: list[dict[str, Any]]) -> str:

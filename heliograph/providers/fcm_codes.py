@@ -53,8 +53,12 @@ BY_STATUS: Final[dict[int, Action]] = {
 """For a status without a code that the table above knows."""
 BY_CLASS: Final[dict[int, Action]] = {3: "misconfigured", 4: "rejected", 5: "unavailable"}
 
+_HELD_FOR_OTHERS: Final = frozenset({"THIRD_PARTY_AUTH_ERROR", "APNS_AUTH_ERROR"})
+"""Devices of other platforms than the one concerned still get their pushes."""
+
 FLOOR_S: Final = 10.0
-QUOTA_FLOOR_S: Final = 60.0
+QUOTA_S: Final = 60.0
+"""Where a 429 names no time."""
 
 _FCM_ERROR: Final = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 _TOKEN_FIELDS: Final = frozenset({"message.token", "message.fid"})
@@ -63,12 +67,15 @@ _TOKEN_MESSAGE: Final = re.compile(r"registration token is not a valid|not a val
 
 class _Violation(msgspec.Struct):
     field: str = ""
+    subject: str = ""
 
 
 class _Detail(msgspec.Struct):
     type: str = msgspec.field(name="@type", default="")
     error_code: str = msgspec.field(name="errorCode", default="")
     violations: list[_Violation] = msgspec.field(name="fieldViolations", default_factory=list)
+    exhausted: list[_Violation] = msgspec.field(name="violations", default_factory=list)
+    """Of a QuotaFailure."""
 
 
 class Refusal(msgspec.Struct):
@@ -88,6 +95,12 @@ class Refusal(msgspec.Struct):
     def field(self) -> str:
         """The first violated field; empty when none is named."""
         return next((entry.field for detail in self.details for entry in detail.violations), "")
+
+    @property
+    def blames_device(self) -> bool:
+        """The quota of one device is exhausted, not the project's."""
+        subjects = [entry.subject for detail in self.details for entry in detail.exhausted]
+        return bool(subjects) and all(subject.startswith("device:") for subject in subjects)
 
     @property
     def blames_token(self) -> bool:
@@ -116,11 +129,12 @@ def outcome_of(answer: Answer, now: Millis) -> ProviderOutcome:
         case "unregistered":
             return Unregistered(cause)
         case "misconfigured":
-            return Misconfigured(cause)
+            return Misconfigured(cause, alone=error.code in _HELD_FOR_OTHERS)
         case "throttled":
-            return Throttled(cause, _wait_s(answer, now, QUOTA_FLOOR_S))
+            return Throttled(cause, _wait_s(answer, now, QUOTA_S), alone=error.blames_device)
         case action:
-            return Unavailable(cause, _wait_s(answer, now, FLOOR_S), unknown=action == "unknown")
+            asked = retry_after_s(answer.headers.get("Retry-After"), now) is not None
+            return Unavailable(cause, _wait_s(answer, now, FLOOR_S), unknown=action == "unknown", asked=asked)
 
 
 def _action(status: int, error: Refusal) -> Action:
@@ -130,9 +144,10 @@ def _action(status: int, error: Refusal) -> Action:
     return named or BY_STATUS.get(status) or BY_CLASS.get(status // 100, "unavailable")
 
 
-def _wait_s(answer: Answer, now: Millis, floor_s: float) -> float:
+def _wait_s(answer: Answer, now: Millis, unasked_s: float) -> float:
+    """Never sooner than `FLOOR_S`, whatever is asked for."""
     asked = retry_after_s(answer.headers.get("Retry-After"), now)
-    return floor_s if asked is None else asked
+    return unasked_s if asked is None else max(FLOOR_S, asked)
 
 
 def _read(body: bytes) -> _Body:

@@ -140,7 +140,8 @@ def outcome_of(answer: Answer, now: Millis) -> ProviderOutcome:
             return Throttled(cause, _wait_s(answer, now))
         case _:
             # There is no idempotency key: whatever broke inside may have broken after the mail was taken.
-            return Unavailable(cause, retry_after_s(answer.headers.get("Retry-After"), now), unknown=True)
+            asked_s = retry_after_s(answer.headers.get("Retry-After"), now)
+            return Unavailable(cause, asked_s, unknown=True, asked=asked_s is not None)
 
 
 def _wait_s(answer: Answer, now: Millis) -> float | None:

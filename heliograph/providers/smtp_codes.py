@@ -68,9 +68,21 @@ def outcome_of(phase: Phase, code: int, text: str) -> ProviderOutcome:
         case "misconfigured":
             return Misconfigured(cause)
         case "throttled":
-            return Throttled(cause)
+            return Throttled(cause, alone=_alone(phase, code, enhanced))
         case "unavailable":
-            return Unavailable(cause)
+            return Unavailable(cause, alone=_alone(phase, code, enhanced))
+
+
+def _alone(phase: Phase, code: int, enhanced: str) -> bool:
+    """Whether a transient reply is about this mail's recipient (greylisting, a full mailbox) and not about the relay.
+
+    421 closes the connection, whatever was asked (RFC 5321 section 3.8); x.3.y is the mail system's own state. After
+    the recipients were taken, only x.1.y and x.2.y still speak of them (RFC 3463).
+    """
+    subject = enhanced[2:4]
+    if phase in ("data", "content"):
+        return code != 421 and subject in ("1.", "2.")
+    return phase == "recipient" and code != 421 and subject != "3."
 
 
 def _action(phase: Phase, code: int, enhanced: str) -> Action:

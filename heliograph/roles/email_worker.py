@@ -1,11 +1,12 @@
 """E-mail worker: renders mails and puts them into the outbox, the rate-limit queue.
 
-Reads the e-mail lanes and suppressions; writes outbox lanes, and `suppressed`, `expired` and `rendered` events. Never
-talks to a provider and never waits for one.
+Reads the e-mail lanes, suppressions and preferences; writes outbox lanes, and `suppressed`, `expired` and `rendered`
+events. Never talks to a provider and never waits for one.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from heliograph.bodies import whole
@@ -15,7 +16,9 @@ from heliograph.core.mail import render_mail
 from heliograph.core.model import Key, Millis, Notification
 from heliograph.core.outcomes import DONE, Outcome
 from heliograph.core.ports import Clock, Pulled, Queue, Store
+from heliograph.core.preferences import PREFERENCE
 from heliograph.core.reconciling import SLACK_MS
+from heliograph.muting import muted
 
 
 class EmailWorker:
@@ -28,18 +31,23 @@ class EmailWorker:
         # load
         items = [pulled.item for pulled in batch if isinstance(pulled.item, EmailItem)]
         notifications = await whole(self._store, items)
-        reasons = await self._store.suppressed([Key(item.key.tenant, item.address) for item in items])
+        reasons, unwanted = await asyncio.gather(
+            self._store.suppressed([Key(item.key.tenant, item.address) for item in items]),
+            muted(self._store, [item.notification for item in items], "email"),
+        )
 
         # decide
         now = self._clock()
         events: list[Event] = []
         mails: list[OutboxItem] = []
-        for item, reason in zip(items, reasons, strict=True):
+        for item, reason, unwelcome in zip(items, reasons, unwanted, strict=True):
             notification = notifications[item.key]
             if notification is None:
                 continue
             if notification.expired(now):
                 events.append(_ended(item, "expired", now, "its time to live was over"))
+            elif unwelcome:
+                events.append(_ended(item, "suppressed", now, PREFERENCE))
             elif reason:
                 events.append(_ended(item, "suppressed", now, reason))
             else:
@@ -47,7 +55,8 @@ class EmailWorker:
                 mails.append(
                     OutboxItem(
                         tenant=item.key.tenant, id=item.key.id, at_level=int(item.level), mail=mail,
-                        expires_at=notification.expires_at, attempt=item.attempt, gen=item.gen, base=item.base,
+                        user=notification.user, category=notification.category, expires_at=notification.expires_at,
+                        attempt=item.attempt, gen=item.gen, base=item.base,
                     )
                 )  # fmt: skip
 

@@ -1,13 +1,13 @@
 """In-app worker: puts notifications into their users' streams and tells the real-time nodes.
 
-Reads the in-app lanes; writes the user's stream in the cache, one bus message per node and batch, and `sending` and
-`sent` events. Whether a person's client acknowledged is the real-time service's to record.
+Reads the in-app lanes; writes the user's stream in the cache, one bus message per node and batch, and `sent` events.
+The attempt was begun by the router, in the commit of its decision: nothing durable stands between the queue and the
+page. Whether a person's client acknowledged is the real-time service's to record.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -34,16 +34,13 @@ class InAppWorker:
 
         # load
         notifications = await whole(self._store, items)
-        allowed = await self._begin([item for item in items if item.planned])
 
         # decide
         now = self._clock()
         going = [
             (item.planned, notification)
             for item in items
-            if (notification := notifications[item.key]) is not None
-            and not notification.expired(now)
-            and (not item.planned or item.key.id in allowed)
+            if (notification := notifications[item.key]) is not None and not notification.expired(now)
         ]
 
         # commit: the stream first, so that a client which connects meanwhile finds the entry there
@@ -55,23 +52,10 @@ class InAppWorker:
             if place is not None
         ]
         await self._tell_nodes(placed)
-        await self._store.record([
-            _event(notification, "sent", now, f"{len(place.nodes)} node(s), offset {place.position.offset}")
-            for planned, notification, _, place in placed
-            if planned
-        ])  # fmt: skip
+        sent = [_sent(notification, now, place) for planned, notification, _, place in placed if planned]
+        if sent:
+            await self._store.record(sent)
         return [DONE] * len(batch)
-
-    async def _begin(self, items: Sequence[InAppItem]) -> set[str]:
-        """Ids that may go: not cancelled, not erased. A second copy may: the stream keeps the first offset."""
-        now = self._clock()
-        events = [_event(item.notification, "sending", now, None, secrets.token_hex(4)) for item in items]
-        begun = await self._store.begin(events) if events else []
-        return {
-            item.key.id
-            for item, one in zip(items, begun, strict=True)
-            if one.begun or (one.history is not None and not one.history.cancelled)
-        }
 
     async def _tell_nodes(self, placed: Sequence[tuple[bool, Notification, bytes, Appended]]) -> None:
         frames: dict[str, list[NotificationFrame]] = defaultdict(list)
@@ -85,14 +69,8 @@ class InAppWorker:
         ))  # fmt: skip
 
 
-def _event(notification: Notification, kind: str, now: Millis, detail: str | None, token: str = "") -> Event:
+def _sent(notification: Notification, now: Millis, place: Appended) -> Event:
     return Event(
-        tenant=notification.tenant,
-        notification_id=notification.id,
-        at=now,
-        kind=kind,  # type: ignore[arg-type]
-        target=IN_APP,
-        attempt=1,
-        token=token,
-        detail=detail,
-    )
+        tenant=notification.tenant, notification_id=notification.id, at=now, kind="sent", target=IN_APP, attempt=1,
+        detail=f"{len(place.nodes)} node(s), offset {place.position.offset}",
+    )  # fmt: skip

@@ -1,11 +1,12 @@
 """Push worker: one push to one device, through the provider of the device's kind.
 
-Reads the push lanes; writes attempts and their outcomes to the store, and forgets devices that are gone. Retries travel
-through the push retry lane. Never decides who gets a push.
+Reads the push lanes and preferences; writes attempts and their outcomes to the store, and forgets devices that are
+gone. Retries travel through the push retry lane. Never decides who gets a push.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from heliograph import telemetry
@@ -16,7 +17,10 @@ from heliograph.core.lifecycle import Event
 from heliograph.core.model import Level, Millis, Notification, PushMessage
 from heliograph.core.outcomes import DONE, Outcome, ProviderOutcome, Rejected, Unregistered
 from heliograph.core.ports import Clock, Pulled, PushProvider, Store
+from heliograph.core.preferences import PREFERENCE
 from heliograph.core.wire import encode
+from heliograph.gate import Admission, admission_of
+from heliograph.muting import muted
 
 log = telemetry.logger("push-worker")
 
@@ -35,37 +39,46 @@ class PushWorker:
     async def handle(self, batch: Sequence[Pulled]) -> Sequence[Outcome]:
         # load
         items = [pulled.item for pulled in batch if isinstance(pulled.item, PushItem)]
-        notifications = await whole(self._store, items)
+        notifications, unwanted = await asyncio.gather(
+            whole(self._store, items), muted(self._store, [item.notification for item in items], "push")
+        )
 
         # decide
         now = self._clock()
-        expired = {item.key for item in items if (n := notifications[item.key]) is not None and n.expired(now)}
-        going = [index for index, item in enumerate(items) if notifications[item.key] and item.key not in expired]
+        known = [(index, item) for index, item in enumerate(items) if notifications[item.key] is not None]
+        ended = {index: _ended(item, unwanted[index], now) for index, item in known}
+        going = [index for index, event in ended.items() if event is None]
 
         # commit: attempts record themselves; the rest is recorded here
-        await self._store.record([_expired(item, now) for item in items if item.key in expired])
+        stopped = [event for event in ended.values() if event is not None]
+        if stopped:
+            await self._store.record(stopped)
         gone: list[PushItem] = []
+        admission = admission_of(batch)
 
         async def call(item: PushItem, _: int) -> tuple[str, ProviderOutcome]:
             notification = notifications[item.key]
             assert notification is not None
-            provider, outcome = await self._send(item, notification)
+            provider, outcome = await self._send(item, notification, admission)
             if isinstance(outcome, Unregistered):
                 gone.append(item)
             return provider, outcome
 
-        made = await self._attempts.make([(items[index], batch[index].orphaned) for index in going], call)
+        made = await self._attempts.make([(items[index], batch[index].orphaned) for index in going], call, admission)
         await self._forget(gone)
         outcomes: list[Outcome] = [DONE] * len(batch)
         for index, outcome in zip(going, made, strict=True):
             outcomes[index] = outcome
         return outcomes
 
-    async def _send(self, item: PushItem, notification: Notification) -> tuple[str, ProviderOutcome]:
+    async def _send(
+        self, item: PushItem, notification: Notification, admission: Admission
+    ) -> tuple[str, ProviderOutcome]:
         provider = self._providers.get(item.kind)
         if provider is None:
             return "", Rejected(f"no provider is configured for {item.kind}")
-        return provider.name, await provider.send(push_message(item, notification, self._clock()))
+        message = push_message(item, notification, self._clock())
+        return provider.name, await admission.call(lambda: provider.send(message))
 
     async def _forget(self, gone: Sequence[PushItem]) -> None:
         if gone:
@@ -99,8 +112,15 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else encode(value).decode()
 
 
-def _expired(item: PushItem, now: Millis) -> Event:
+def _ended(item: PushItem, unwanted: bool, now: Millis) -> Event | None:
+    """Why a push isn't sent after all, if so."""
+    if item.notification.expired(now):
+        kind, detail = "expired", "its time to live was over"
+    elif unwanted:
+        kind, detail = "suppressed", PREFERENCE
+    else:
+        return None
     return Event(
-        tenant=item.key.tenant, notification_id=item.key.id, at=now, kind="expired", target=item.target,
-        attempt=item.attempt, gen=item.gen, detail="its time to live was over",
+        tenant=item.key.tenant, notification_id=item.key.id, at=now, kind=kind,  # type: ignore[arg-type]
+        target=item.target, attempt=item.attempt, gen=item.gen, detail=detail,
     )  # fmt: skip

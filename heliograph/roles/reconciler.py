@@ -14,7 +14,7 @@ import msgspec
 
 from heliograph import telemetry
 from heliograph.core.errors import PresenceUnavailable, QueueUnavailable, StoreUnavailable
-from heliograph.core.lanes import EMAIL, INGEST, PUSH, BatchItem, EmailItem, IngestItem, PushItem, push_item
+from heliograph.core.lanes import EMAIL, INGEST, PUSH_LANES, BatchItem, EmailItem, IngestItem, PushItem, push_item
 from heliograph.core.lifecycle import IN_APP, INBOX, Delivery, Event, History, fold
 from heliograph.core.model import Key, Level, Millis
 from heliograph.core.ports import Clock, Queue, Store
@@ -102,15 +102,17 @@ class Reconciler:
         self._incarnation = incarnation
 
     async def _batches(self, backlog: Backlog, now: Millis) -> None:
-        due = {Key(batch.tenant, batch.id): batch for batch in await self._store.batches_due(now, 100)}
+        due = {found.key: found for found in await self._store.batches_due(now, 100)}
         lost = [
-            key
-            for key, batch in due.items()
-            if not in_lane(INGEST.name, batch.level, self._handed.get(key, batch.created_at), backlog)
+            found
+            for key, found in due.items()
+            if not in_lane(INGEST.name, found.level, max(found.moved_at, self._handed.get(key, 0)), backlog)
         ]
         if lost:
-            await self._queue.publish(INGEST, [BatchItem(key.tenant, key.id, int(due[key].level)) for key in lost])
-            self._handed |= dict.fromkeys(lost, now)
+            await self._queue.publish(
+                INGEST, [BatchItem(one.key.tenant, one.key.id, int(one.level), one.cursor) for one in lost]
+            )
+            self._handed |= {one.key: now for one in lost}
         if due:
             await self._store.batch_postpone([*due], now + GRACE_MS)
         if len(self._handed) > _REMEMBERED:
@@ -211,7 +213,7 @@ class _Work:
             self.events.append(self._failed(history, delivery, "the address or device is gone"))
             return
         made = push_item(notification, device)
-        self.handover.add(PUSH, _numbered(made, attempt, delivery))
+        self.handover.add(PUSH_LANES[made.kind], _numbered(made, attempt, delivery))
         self.events.append(self._requeued(history, delivery))
 
     def _escalate(self, history: History, facts: Facts) -> None:

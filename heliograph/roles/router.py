@@ -1,21 +1,28 @@
 """Delivery router: decides where each accepted notification goes.
 
-Reads the ingest lanes, users, suppressions and the presence cache; writes `routed` events to the store, then one item
-per delivery to its channel's lane, in the level of its type. Expands batches. Never calls a provider.
+Reads the ingest lanes, users, suppressions and the presence cache; writes `routed` events to the store, and the
+`sending` of those that leave for an open page; then one item per delivery to its channel's lane, in the level of its
+type. Expands batches. Never calls a provider.
 """
 
 from __future__ import annotations
 
+import asyncio
+import secrets
 from collections.abc import Sequence
+from typing import Final
 
-from heliograph.core.lanes import INGEST, BatchItem, IngestItem
-from heliograph.core.lifecycle import INBOX, Event
-from heliograph.core.model import Key, Millis, Notification
+from heliograph.core.lanes import INGEST, BatchItem, IngestItem, LaneItem
+from heliograph.core.lifecycle import IN_APP, INBOX, Event
+from heliograph.core.model import Batch, Key, Millis, Notification
 from heliograph.core.outcomes import DONE, Dead, Outcome
-from heliograph.core.ports import Clock, Pulled, Queue, Store
+from heliograph.core.ports import Clock, Pulled, Queue, Reached, Store
 from heliograph.core.reconciling import GRACE_MS
-from heliograph.core.routing import Facts, Route, route
+from heliograph.core.routing import Facts, Route, inbox_keeps, route
 from heliograph.planning import Handover, Planner
+
+CHUNK: Final = 500
+"""Members of a batch that are expanded at once."""
 
 
 class Router:
@@ -54,32 +61,65 @@ class Router:
         events: list[Event] = []
         check_at: dict[Key, Millis] = {}
         outcomes: list[Outcome] = []
-        handover = Handover()
+        routes: list[tuple[Notification, Facts, Route]] = []
         for item, known in zip(items, facts, strict=True):
             notification, decision = item.notification, _decide(item.notification, known, now)
             events += _decided(item, known, decision, now)
             if decision is None or not decision.targets:
                 outcomes.append(_nowhere(decision))
                 continue
-            handover.add_route(notification, known, decision)
+            routes.append((notification, known, decision))
             # Soon, in case the publish below is lost; what waits in its lane then costs the reconciler one look.
             check_at[notification.key] = now + min(GRACE_MS, self._unseen_after_ms)
             outcomes.append(DONE)
 
         # commit: store first, then publish. Event ids and delivery targets derive from the notification, so a
         # redelivered batch writes the same rows; a crash between the two lines is the reconciler's to find.
-        await self._store.record(events, check_at)
+        leaving = [notification for notification, _, decision in routes if decision.leaves_for_page]
+        _, stopped = await asyncio.gather(self._store.record(events, check_at), self._begin(leaving, now))
+        handover = Handover()
+        for notification, known, decision in routes:
+            if notification.key not in stopped:
+                handover.add_route(notification, known, decision)
         await handover.publish(self._queue)
         return outcomes
 
+    async def _begin(self, leaving: Sequence[Notification], now: Millis) -> set[Key]:
+        """Begins the in-app attempts, in the same commit as the decision where the store shares commits; answers those
+        that were cancelled or erased meanwhile. One that was begun before goes again: its stream keeps the first."""
+        if not leaving:
+            return set()
+        begun = await self._store.begin([_leaves(notification, now) for notification in leaving])
+        return {
+            notification.key
+            for notification, one in zip(leaving, begun, strict=True)
+            if not one.begun and (one.history is None or one.history.cancelled)
+        }
+
     async def _expand(self, item: BatchItem) -> None:
-        batch = await self._store.batch(Key(item.tenant, item.batch_id))
+        """One chunk: its members' rows, then their items, then the rest of the batch as an item of its own behind them,
+        so that a big batch never holds the lane for long."""
+        batch = await self._store.batch(item.key)
         if batch is None:
             return
-        members = [batch.member(index) for index in range(len(batch.users))]
-        await self._store.expand(members, self._clock() + GRACE_MS)
-        await self._queue.publish(INGEST, [IngestItem(member.lighten()) for member in members])
-        await self._store.batch_expanded(Key(batch.tenant, batch.id))
+        members, reached = await self._chunk(batch, item.reached)
+        await self._store.expand(members, self._clock() + GRACE_MS, reached)
+        items: list[LaneItem] = [IngestItem(member.lighten()) for member in members]
+        if not reached.done:
+            items.append(BatchItem(batch.tenant, batch.id, int(reached.level), reached.cursor))
+        await self._queue.publish(INGEST, items)
+
+    async def _chunk(self, batch: Batch, cursor: str) -> tuple[Sequence[Notification], Reached]:
+        now = self._clock()
+        if batch.topic is not None:
+            users = await self._store.subscribers(Key(batch.tenant, batch.topic), cursor, CHUNK)
+            last = users[-1] if users else cursor
+            done = len(users) < CHUNK
+            return [batch.subscriber(user) for user in users], Reached(batch.key, batch.level, last, now, done)
+        start = int(cursor or 0)
+        members = batch.members(start, CHUNK)
+        end = start + len(members)
+        return members, Reached(batch.key, batch.level_at(end), str(end), now, end >= batch.size)
 
 
 def _decide(notification: Notification, facts: Facts, now: Millis) -> Route | None:
@@ -87,33 +127,45 @@ def _decide(notification: Notification, facts: Facts, now: Millis) -> Route | No
     return None if notification.expired(now) else route(notification, facts)
 
 
+def _leaves(notification: Notification, now: Millis) -> Event:
+    return Event(
+        tenant=notification.tenant, notification_id=notification.id, at=now, kind="sending", target=IN_APP, attempt=1,
+        token=secrets.token_hex(4),
+    )  # fmt: skip
+
+
 def _decided(item: IngestItem, facts: Facts, decision: Route | None, now: Millis) -> list[Event]:
     """What is recorded of a decision; one that leaves no way ends the notification at once."""
+    hides = item.notification.in_inbox and not inbox_keeps(item.notification, facts)
     if decision is None:
         target = (item.notification.channels or ("in_app",))[0]
         why = "its time to live was over before it could be routed"
-        return [_routed(item, (target,), now, {}, why), _ended(item, target, "expired", now, why)]
-    if not decision.targets and decision.suppressed:
-        routed = _routed(item, ("email",), now, decision.why, decision.summary)
-        return [routed, _ended(item, "email", "suppressed", now, facts.suppressed)]
-    routed = _routed(item, decision.targets, now, decision.why, decision.summary)
+        return [_routed(item, (target,), now, {}, why, hides), _ended(item, target, "expired", now, why)]
+    if not decision.targets and decision.withheld:
+        withheld = tuple(channel for channel, _ in decision.withheld)
+        because = ", ".join(decision.why[channel].removeprefix("not chosen: ") for channel in withheld)
+        routed = _routed(item, withheld, now, decision.why, because, hides)
+        return [routed, *(_ended(item, channel, "suppressed", now, reason) for channel, reason in decision.withheld)]
+    routed = _routed(item, decision.targets, now, decision.why, decision.summary, hides)
     if decision.inbox_only:
         return [routed, _ended(item, "in_app", "sent", now, "waits in the inbox", provider=INBOX)]
     return [routed]
 
 
 def _nowhere(decision: Route | None) -> Outcome:
-    if decision is None or decision.suppressed:
+    if decision is None or decision.withheld:
         return DONE
     return Dead("no_route", "; ".join(f"{channel}: {why}" for channel, why in decision.why.items()))
 
 
-def _routed(item: IngestItem, plan: tuple[str, ...], now: Millis, why: dict[str, str], because: str) -> Event:
+def _routed(
+    item: IngestItem, plan: tuple[str, ...], now: Millis, why: dict[str, str], because: str, hides: bool
+) -> Event:
     # A redelivered item may be decided otherwise, because the world has changed: that is an event of its own, or what
     # it plans would be settled without ever having been owed.
     return Event(
         tenant=item.key.tenant, notification_id=item.key.id, at=now, kind="routed", gen=item.gen, plan=plan, why=why,
-        detail=because, unique=",".join(plan),
+        detail=because, unique=",".join(plan), hides=hides,
     )  # fmt: skip
 
 

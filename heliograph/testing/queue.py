@@ -122,8 +122,8 @@ class MemoryQueue:
         now = self._clock()
         self.broker.put([_Message(lane, item, max(now, at), at) for item, at in items])
 
-    async def ready(self, lane: Lane) -> None:
-        await self._first(lane)
+    async def ready(self, lane: Lane) -> Level:
+        return (await self._first(lane))[0].level
 
     async def pull(self, lane: Lane, limit: int) -> Sequence[Pulled]:
         return [self._hand_out(message) for message in (await self._first(lane))[:limit]]

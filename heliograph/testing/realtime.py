@@ -1,4 +1,4 @@
-"""The twins of presence cache, user streams, bus and rate limiter: their ports in memory.
+"""The twins of presence cache, user streams and bus: their ports in memory.
 
 Several of them share a `MemoryCache` as processes share a server; it can lose everything (`flush`) and go away
 (`away`). Leases end by the clock that callers pass; streams never end by themselves.
@@ -11,7 +11,6 @@ from typing import Final
 
 import structlog
 
-from heliograph.backends.redis.bucket import Bucket
 from heliograph.core.errors import PresenceUnavailable
 from heliograph.core.model import Key, Millis
 from heliograph.core.ports import Appended, Position, PresenceLease, Receive, StreamEntry
@@ -152,20 +151,6 @@ class MemoryBus:
 
     async def subscribe(self, node: str, receive: Receive) -> None:
         self._nodes.setdefault(_checked(node), []).append(receive)
-
-
-class MemoryRateLimiter:
-    """Implements `RateLimiter`; every bucket begins full."""
-
-    def __init__(self) -> None:
-        self._buckets: dict[str, Bucket] = {}
-
-    async def take(self, bucket: str, wanted: int, rate_per_s: float, now: Millis) -> tuple[int, float]:
-        found = self._buckets.setdefault(bucket, Bucket(max(1.0, rate_per_s), now))
-        return found.take(wanted, rate_per_s, now)
-
-    async def close(self) -> None:
-        """Nothing to do."""
 
 
 def _checked(node: str) -> str:

@@ -12,12 +12,13 @@ from msgspec.structs import replace
 
 from heliograph.core.lifecycle import Event, History
 from heliograph.core.model import Batch, Engagement, InboxItem, Key, Level, Millis, Notification
-from heliograph.core.ports import Accepted, Begun, CancelResult, InboxQuery, Mismatch, Submission
+from heliograph.core.ports import Accepted, Begun, CancelResult, DueBatch, InboxQuery, Mismatch, Reached, Submission
 from heliograph.testing.store_people import MemoryPeople
-from heliograph.testing.store_rows import Sent, marked, merged
+from heliograph.testing.store_rows import KeptBatch, Sent, marked, merged
+from heliograph.testing.store_topics import MemoryTopics
 
 
-class MemoryStore(MemoryPeople):
+class MemoryStore(MemoryPeople, MemoryTopics):
     """Implements `core.ports.Store`."""
 
     async def open(self) -> None:
@@ -35,7 +36,7 @@ class MemoryStore(MemoryPeople):
         return [self._accept(submission) for submission in submissions]
 
     def _accept(self, submission: Submission) -> Accepted | Mismatch:
-        answer = Accepted(submission.id, count=len(submission.batch.users) if submission.batch else None)
+        answer = Accepted(submission.id)
         if submission.idempotency:
             claim = Key(submission.tenant, submission.idempotency.key)
             first, answer = self._kept.claims.setdefault(claim, (submission, answer))
@@ -48,39 +49,46 @@ class MemoryStore(MemoryPeople):
         if submission.notification:
             self._add(submission.notification, submission.check_at)
         if submission.batch:
-            key = Key(submission.tenant, submission.batch.id)
-            self._kept.batches.setdefault(key, (submission.batch, submission.check_at))
+            batch = submission.batch
+            begin = Reached(batch.key, batch.level, "", batch.created_at)
+            self._kept.batches.setdefault(batch.key, KeptBatch(batch, submission.check_at, begin))
         return answer
 
     def _add(self, notification: Notification, check_at: Millis) -> None:
         self._kept.sent.setdefault(notification.key, Sent(notification, check_at))
 
-    async def expand(self, notifications: Sequence[Notification], check_at: Millis) -> None:
+    async def expand(self, notifications: Sequence[Notification], check_at: Millis, reached: Reached) -> None:
         for notification in notifications:
             self._add(notification, check_at)
+        if reached.key in self._kept.batches:
+            kept = self._kept.batches[reached.key]
+            kept.reached, kept.check_at = reached, check_at
 
     async def batch(self, key: Key) -> Batch | None:
         found = self._kept.batches.get(key)
-        return found[0] if found else None
+        return found.batch if found else None
 
-    async def batches_due(self, now: Millis, limit: int) -> Sequence[Batch]:
-        kept = self._kept
-        due = [b for key, (b, check_at) in kept.batches.items() if key not in kept.expanded and check_at <= now]
-        return sorted(due, key=lambda b: (b.level, b.created_at, b.id))[:limit]
+    async def batches_due(self, now: Millis, limit: int) -> Sequence[DueBatch]:
+        due = [kept for kept in self._unexpanded() if kept.check_at <= now]
+        return [
+            kept.due for kept in sorted(due, key=lambda k: (k.reached.level, k.batch.created_at, k.batch.id))[:limit]
+        ]
 
-    async def batch_expanded(self, key: Key) -> None:
-        self._kept.expanded.add(key)
+    def _unexpanded(self) -> list[KeptBatch]:
+        return [kept for kept in self._kept.batches.values() if not kept.reached.done]
 
     async def batch_postpone(self, keys: Sequence[Key], check_at: Millis) -> None:
         for key in keys:
             if key in self._kept.batches:
-                self._kept.batches[key] = (self._kept.batches[key][0], check_at)
+                self._kept.batches[key].check_at = check_at
 
-    async def batch_histories(self, key: Key) -> Sequence[History]:
-        found = [
-            s for s in self._kept.sent.values() if Key(s.notification.tenant, s.notification.batch_id or "") == key
-        ]
-        return [sent.history() for sent in sorted(found, key=lambda sent: sent.notification.id)]
+    async def batch_histories(self, key: Key, after: str, limit: int) -> Sequence[History]:
+        found = {
+            sent.notification.id: sent
+            for sent in self._kept.sent.values()
+            if Key(sent.notification.tenant, sent.notification.batch_id or "") == key
+        }
+        return [found[one].history() for one in sorted(found) if one > after][:limit]
 
     # --- progress -----------------------------------------------------------------------------------------------------
 
@@ -102,7 +110,8 @@ class MemoryStore(MemoryPeople):
         if sent is None:
             return Begun(begun=False)
         ours = any(known.id == event.id and known.token == event.token for known in sent.events)
-        if ours or (not sent.cancelled and sent.add(event)):
+        settled = any(known.settles == event.owed for known in sent.events)
+        if ours or (not sent.cancelled and not settled and sent.add(event)):
             return Begun(begun=True)
         return Begun(begun=False, history=sent.history())
 
@@ -138,8 +147,9 @@ class MemoryStore(MemoryPeople):
         open_ones = self._open_ones()
         for sent in open_ones:
             sent.check_at = min(sent.check_at, now)
-        waiting = {k: b for k, b in self._kept.batches.items() if k not in self._kept.expanded}
-        self._kept.batches.update({key: (batch, min(at, now)) for key, (batch, at) in waiting.items()})
+        waiting = self._unexpanded()
+        for kept in waiting:
+            kept.check_at = min(kept.check_at, now)
         return len(open_ones) + len(waiting)
 
     # --- inbox --------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from heliograph.core.errors import StoreUnavailable
-from heliograph.core.model import Device, Key, Millis, Recipient, User
+from heliograph.core.model import Device, Key, Millis, Preferences, Recipient, User
 from heliograph.core.ports import ApiKey, DeadGroup, DeadLetter
 from heliograph.testing.store_rows import Kept
 
@@ -38,14 +38,27 @@ class MemoryPeople:
         return self._kept.users.get(key)
 
     async def recipients(self, keys: Sequence[Key]) -> Sequence[Recipient]:
-        return [Recipient(self._kept.users.get(key), tuple(await self.devices(key))) for key in keys]
+        users, preferences = self._kept.users, await self.preferences(keys)
+        return [
+            Recipient(users.get(key), tuple(await self.devices(key)), wanted)
+            for key, wanted in zip(keys, preferences, strict=True)
+        ]
+
+    async def put_preferences(self, user: Key, preferences: Preferences, now: Millis) -> None:
+        self._kept.users.setdefault(user, User(user.tenant, user.id, updated_at=now))
+        self._kept.preferences[user] = preferences
+
+    async def preferences(self, users: Sequence[Key]) -> Sequence[Preferences]:
+        return [self._kept.preferences.get(user, Preferences()) for user in users]
 
     async def erase_user(self, key: Key) -> bool:
         kept = self._kept
         theirs = {sent.notification.key for sent in kept.sent.values() if sent.notification.user_key == key}
         known = bool(theirs) or key in kept.users or bool(await self.devices(key))
         kept.users.pop(key, None)
+        kept.preferences.pop(key, None)
         kept.devices = [device for device in kept.devices if Key(device.tenant, device.user) != key]
+        kept.subscriptions = {(of, who) for of, who in kept.subscriptions if Key(of.tenant, who) != key}
         kept.sent = {k: sent for k, sent in kept.sent.items() if k not in theirs}
         kept.claims = {k: c for k, c in kept.claims.items() if Key(k.tenant, c[1].id) not in theirs}
         kept.letters = {k: d for k, d in kept.letters.items() if Key(d.tenant, d.notification_id) not in theirs}

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from heliograph.core.lifecycle import Event, History
-from heliograph.core.model import Batch, Device, Engagement, InboxState, Key, Millis, Notification, User
-from heliograph.core.ports import Accepted, ApiKey, DeadLetter, Submission
+from heliograph.core.model import Batch, Device, Engagement, InboxState, Key, Millis, Notification, Preferences, User
+from heliograph.core.ports import Accepted, ApiKey, DeadLetter, DueBatch, Reached, Submission
 
 
 @dataclass
@@ -22,6 +22,7 @@ class Sent:
     check_at: Millis
     open: int = 1
     cancelled: bool = False
+    hidden: bool = False
     state: InboxState = field(default_factory=InboxState)
     events: list[Event] = field(default_factory=list)
 
@@ -30,6 +31,7 @@ class Sent:
 
     def add(self, event: Event) -> bool:
         """False = it was there already."""
+        self.hidden = self.hidden or event.hides
         if any(known.id == event.id for known in self.events):
             return False
         closes = event.settles is not None and all(known.settles != event.settles for known in self.events)
@@ -43,7 +45,7 @@ class Sent:
 
     @property
     def in_inbox(self) -> bool:
-        return self.notification.in_inbox and not self.cancelled
+        return self.notification.in_inbox and not self.cancelled and not self.hidden
 
     @property
     def unread(self) -> bool:
@@ -51,14 +53,28 @@ class Sent:
 
 
 @dataclass
+class KeptBatch:
+    """A batch and how far its expansion has come."""
+
+    batch: Batch
+    check_at: Millis
+    reached: Reached
+
+    @property
+    def due(self) -> DueBatch:
+        return DueBatch(self.batch.key, self.reached.level, self.reached.cursor, self.reached.at)
+
+
+@dataclass
 class Kept:
     """Everything the store holds."""
 
     sent: dict[Key, Sent] = field(default_factory=dict)
-    batches: dict[Key, tuple[Batch, Millis]] = field(default_factory=dict)
-    expanded: set[Key] = field(default_factory=set)
+    batches: dict[Key, KeptBatch] = field(default_factory=dict)
+    subscriptions: set[tuple[Key, str]] = field(default_factory=set)
     claims: dict[Key, tuple[Submission, Accepted]] = field(default_factory=dict)
     users: dict[Key, User] = field(default_factory=dict)
+    preferences: dict[Key, Preferences] = field(default_factory=dict)
     devices: list[Device] = field(default_factory=list)
     suppressed: dict[Key, str] = field(default_factory=dict)
     keys: dict[str, ApiKey] = field(default_factory=dict)

@@ -63,6 +63,7 @@ class Heliograph:
             "user_token_secret": SECRET,
             "email_rate": 5000,
             "retry_base_s": 0.05,
+            "unknown_hold_s": 0.05,
             "log_level": "warning",
             "log_format": "text",
             **settings,

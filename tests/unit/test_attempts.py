@@ -10,14 +10,16 @@ import msgspec
 import pytest
 
 from heliograph.attempts import Attempts
+from heliograph.core.account import Rules
 from heliograph.core.errors import StoreUnavailable
 from heliograph.core.lanes import EmailItem
 from heliograph.core.lifecycle import Event, fold
-from heliograph.core.model import Key
+from heliograph.core.model import Key, Level
 from heliograph.core.outcomes import (
     DONE,
     Dead,
     Delivered,
+    Held,
     Misconfigured,
     Outcome,
     ProviderOutcome,
@@ -27,12 +29,17 @@ from heliograph.core.outcomes import (
     Unavailable,
     Unregistered,
 )
+from heliograph.core.pacing import PaceRules
 from heliograph.core.ports import Begun, Submission
 from heliograph.core.retry import RetryPolicy
+from heliograph.gate import Admission
+from heliograph.guard import Guard
+from heliograph.testing.cells import MemoryCells
 from heliograph.testing.store import MemoryStore
 from tests.unit.given import T0, TENANT, FakeClock, event, notification
 
 LEASE_S = 15.0
+RULES = Rules(PaceRules(100.0))
 POLICY = RetryPolicy(base_s=2, ceiling_s=60, max_attempts=3)
 Answer = ProviderOutcome | Exception | Callable[[], ProviderOutcome]
 
@@ -138,8 +145,10 @@ async def test_a_transient_failure_comes_back_as_the_next_attempt(
     world.answers["ntf_1"] = answer
     (outcome,) = await world.make(item())
     assert isinstance(outcome, RetryAt)
-    assert outcome.item == item(attempt=2)
+    excused = not isinstance(answer, Unavailable)
+    assert outcome.item == item(attempt=2, base=int(excused))
     recorded = (await world.events())[-1]
+    assert recorded.excused is excused
     assert (recorded.kind, recorded.attempt, recorded.due_at) == (kind, 1, outcome.at)
     asked_ms = 5_000 if isinstance(answer, Throttled) else 0
     assert T0 + asked_ms <= outcome.at <= T0 + asked_ms + 2_000
@@ -154,6 +163,77 @@ async def test_the_last_attempt_ends_in_the_dead_letters(world: World) -> None:
     replayed = item(attempt=4, gen=1, base=3)
     assert isinstance((await world.make(replayed))[0], RetryAt)
     assert await world.make(msgspec.structs.replace(replayed, attempt=6)) == [Dead("503", attempt=6, provider="smtp")]
+
+
+async def test_an_accounts_trouble_costs_no_message_its_life(world: World) -> None:
+    """Wrong credentials for ever: the message is tried for ever, on record each time, and never a dead letter."""
+    world.answers["ntf_1"] = Misconfigured("401")
+    one: object = item()
+    for _ in range(12):
+        assert isinstance(one, EmailItem)
+        (outcome,) = await world.make(one)
+        assert isinstance(outcome, RetryAt)
+        one = outcome.item
+    delivery = fold(await world.events())["email"]
+    assert (delivery.attempts, delivery.base, delivery.status) == (12, 12, "retrying")
+    assert one == item(attempt=13, base=12), "what the store knows and what travels agree"
+
+
+async def test_trouble_while_the_breaker_is_open_is_the_providers(world: World) -> None:
+    """The last attempt fails together with everybody else's: it is excused, and stays on its way."""
+    guard = Guard("smtp", MemoryCells(), world.clock, RULES)
+    admission = Admission(5, guard)
+    names = [f"ntf_{number}" for number in range(1, 6)]
+    await world.accept(*names[1:])
+    world.answers |= dict.fromkeys(names, Unavailable("503"))
+
+    async def call(one: EmailItem, number: int) -> tuple[str, ProviderOutcome]:
+        async def send() -> ProviderOutcome:
+            return (await world.call(one, number))[1]
+
+        return "smtp", await admission.call(send)
+
+    outcomes = await world.attempts.make([(item(name, attempt=3), False) for name in names], call, admission)
+    assert guard.is_open
+    assert [type(outcome) for outcome in outcomes] == [RetryAt] * 5
+
+
+async def test_what_the_guard_holds_back_begins_no_attempt(world: World) -> None:
+    """The breaker opened between admission and now: back into its lane at once, with a step that says why."""
+    guard = Guard("smtp", MemoryCells(), world.clock, RULES)
+
+    async def refuse() -> ProviderOutcome:
+        return Misconfigured("smtp 535")
+
+    await guard.call(refuse)
+    assert await world.attempts.make([(item(), False)], world.call, Admission(1, guard)) == [RetryAt(T0)]
+    assert world.calls == []
+    (step,) = await world.events()
+    assert (step.kind, step.attempt, step.detail) == ("requeued", 0, "smtp 535")
+    probe = Admission(1, guard, probe=True)
+    assert await world.attempts.make([(item(), False)], world.call, probe) == [DONE]
+
+
+async def test_a_call_that_was_held_at_the_last_moment_is_excused(world: World) -> None:
+    """Begun on record, then not made: that costs the message nothing, and it waits in its lane."""
+    world.answers["ntf_1"] = Held("smtp 535")
+    assert await world.make(item(attempt=3)) == [RetryAt(T0, item(attempt=4, base=1))]
+    assert await world.kinds() == ["sending 3", "retrying 3"]
+
+
+async def test_a_retry_beyond_its_budget_waits(world: World) -> None:
+    """Its lane knows when it comes back, and so does the store; a first attempt always goes."""
+    guard = Guard("smtp", MemoryCells(), world.clock, RULES)
+    while guard.may_try(Level.P0, again=True):
+        pass
+    (outcome,) = await world.attempts.make([(item(attempt=2), False)], world.call, Admission(1, guard))
+    assert isinstance(outcome, RetryAt)
+    assert T0 + 5_000 <= outcome.at <= T0 + 10_000
+    (step,) = await world.events()
+    assert (step.kind, step.attempt, step.due_at) == ("retrying", 1, outcome.at)
+    assert await world.attempts.make([(item(), False)], world.call, Admission(1, guard)) == [DONE]
+    world.clock.forward(11)
+    assert guard.may_try(Level.P0, again=True), "the constant part lets a quiet installation go on"
 
 
 async def test_a_bug_in_a_call_is_an_unknown_outcome(world: World) -> None:

@@ -10,14 +10,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from heliograph.consumer import Consumer, Gate
+from heliograph.consumer import Consumer
 from heliograph.core.errors import PresenceUnavailable, QueueUnavailable, StoreUnavailable
-from heliograph.core.lanes import PUSH, LaneItem, PushItem, push_item
+from heliograph.core.lanes import PUSH, Lane, LaneItem, PushItem, push_item
 from heliograph.core.lifecycle import fold
 from heliograph.core.model import Key, Level, Type
 from heliograph.core.outcomes import DONE, Dead, Outcome, RetryAt
 from heliograph.core.ports import Pulled, Submission
 from heliograph.core.reconciling import LONG_DELAY_MS
+from heliograph.gate import Admission, Gate
 from heliograph.testing.queue import MemoryQueue
 from heliograph.testing.store import MemoryStore
 from tests.support.eventually import eventually
@@ -274,16 +275,24 @@ class Turnstile(Gate):
         self.asked = asyncio.Semaphore(0)
         self.answers: asyncio.Queue[int | Exception] = asyncio.Queue()
         self.returned: list[int] = []
+        self.levels: list[Level] = []
+        self.in_hand = 0
 
-    async def admit(self, wanted: int) -> int:
+    async def admit(self, wanted: int, level: Level) -> Admission:
+        self.levels.append(level)
         self.asked.release()
         answer = await self.answers.get()
         if isinstance(answer, Exception):
             raise answer
-        return min(answer, wanted)
+        self.in_hand += min(answer, wanted)
+        return Admission(min(answer, wanted), level=level)
 
-    def unused(self, count: int) -> None:
+    def unused(self, admission: Admission, count: int) -> None:
         self.returned.append(count)
+        self.in_hand -= count
+
+    def ended(self, admission: Admission, count: int) -> None:
+        self.in_hand -= count
 
 
 async def test_the_most_urgent_item_gets_the_admission(world: World) -> None:
@@ -293,6 +302,8 @@ async def test_the_most_urgent_item_gets_the_admission(world: World) -> None:
     async with world.running(world.consumer(gate=gate)):
         await gate.asked.acquire()
         await world.publish(item("urgent", "transactional"))
+        gate.answers.put_nowait(0)
+        await gate.asked.acquire()
         gate.answers.put_nowait(3)
         await world.entered.acquire()
         assert world.seen == [["urgent"]]
@@ -300,6 +311,30 @@ async def test_the_most_urgent_item_gets_the_admission(world: World) -> None:
         await world.settled()
     assert world.seen == [["urgent"], ["news"]]
     assert gate.returned == [2, 0]
+    assert gate.levels[:3] == [Level.P2, Level.P0, Level.P2], "asked for the most urgent that waits at that moment"
+    assert gate.in_hand == 0
+
+
+async def test_what_is_in_hand_is_given_back_to_the_gate_even_when_the_pull_fails(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gate that bounds what is in hand would close for good otherwise."""
+    gate = Turnstile()
+    await world.publish(item("a"))
+    pull, failures = world.queue.pull, [QueueUnavailable("away")]
+
+    async def fail_once(lane: Lane, limit: int) -> Sequence[Pulled]:
+        if failures:
+            raise failures.pop()
+        return await pull(lane, limit)
+
+    monkeypatch.setattr(world.queue, "pull", fail_once)
+    gate.answers.put_nowait(5)
+    gate.answers.put_nowait(5)
+    async with world.running(world.consumer(gate=gate)):
+        await world.settled()
+    assert gate.returned == [5, 4]
+    assert gate.in_hand == 0
 
 
 async def test_a_gate_or_queue_that_is_away_is_asked_again(world: World) -> None:

@@ -51,13 +51,16 @@ class LanePuller:
         for source in self._sources():
             await source.leave()
 
-    async def ready(self) -> None:
-        await self._wait_for(lambda: self._serving() is not None)
+    async def ready(self) -> Level:
+        while (serving := self._serving()) is None:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return serving[0].level
 
     async def pull(self, limit: int) -> list[Pulled]:
         self._batch = max(1, limit)
         while True:
-            await self._wait_for(lambda: self._serving() is not None)
+            await self.ready()
             taken = await self._take(limit)
             await self.tend()
             if taken:
@@ -98,11 +101,6 @@ class LanePuller:
             if any(source.unsure for source in level):
                 return None
         return None
-
-    async def _wait_for(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            self._arrived.clear()
-            await self._arrived.wait()
 
     async def _take(self, limit: int) -> list[Pulled]:
         taken: list[Pulled] = []

@@ -86,8 +86,8 @@ class JetStreamQueue:
         later = [publishing.scheduled(lane, item, at + offset) for item, at in items if at > now]
         await publishing.publish(self.link, [*due, *later], self._heal)
 
-    async def ready(self, lane: Lane) -> None:
-        await (await self._puller(lane)).ready()
+    async def ready(self, lane: Lane) -> Level:
+        return await (await self._puller(lane)).ready()
 
     async def pull(self, lane: Lane, limit: int) -> Sequence[Pulled]:
         return await (await self._puller(lane)).pull(limit)

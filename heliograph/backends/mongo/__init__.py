@@ -14,11 +14,12 @@ from heliograph.backends.mongo.inbox import Inbox
 from heliograph.backends.mongo.people import People
 from heliograph.backends.mongo.progress import Progress
 from heliograph.backends.mongo.sending import Sending
+from heliograph.backends.mongo.topics import Topics
 
 __all__ = ["MongoStore"]
 
 
-class MongoStore(Sending, Progress, Inbox, People, Access, DeadLetters):
+class MongoStore(Sending, Progress, Inbox, People, Access, DeadLetters, Topics):
     """Implements `core.ports.Store`.
 
     Args:

@@ -7,13 +7,14 @@ to the primary. Nothing here knows what is stored.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from functools import update_wrapper
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import (
     BulkWriteError,
@@ -28,6 +29,7 @@ from heliograph.core.errors import StoreUnavailable
 
 Document = dict[str, Any]
 Database = AsyncDatabase[Document]
+Collection = AsyncCollection[Document]
 Client = AsyncMongoClient[Document]
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,6 +45,7 @@ _PATIENCE: Final = {
 }
 """Bounds on every wait, unless the URL sets its own: a server that hangs is a store that is unavailable."""
 
+_DUPLICATE: Final = 11000
 _CANNOT_WORK: Final = frozenset({
     6,  # HostUnreachable
     7,  # HostNotFound
@@ -166,3 +169,17 @@ def _unavailable(error: PyMongoError) -> bool:
             return error.code in _CANNOT_WORK or error.has_error_label("RetryableWriteError")
         case _:
             return False
+
+
+async def insert_new(collection: Collection, documents: Sequence[Document]) -> list[int]:
+    """Inserts those that aren't there; returns the places of those that are, by id or by another unique index."""
+    if not documents:
+        return []
+    try:
+        await collection.insert_many(documents, ordered=False)
+    except BulkWriteError as error:
+        wrong = error.details["writeErrors"]
+        if error.details.get("writeConcernErrors") or any(e["code"] != _DUPLICATE for e in wrong):
+            raise
+        return [e["index"] for e in wrong]
+    return []

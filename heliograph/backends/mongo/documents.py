@@ -13,8 +13,8 @@ import msgspec
 
 from heliograph.backends.mongo.connection import Document
 from heliograph.core.lifecycle import Event, History
-from heliograph.core.model import Batch, InboxItem, InboxState, Key, Millis, Notification, User
-from heliograph.core.ports import Submission
+from heliograph.core.model import Batch, InboxItem, InboxState, Key, Level, Millis, Notification, Preferences, User
+from heliograph.core.ports import DueBatch, Submission
 
 NEVER: Final = 2**62
 """The time of a mark that isn't set: with it `$min` keeps a mark's first time, and an index can tell marks apart."""
@@ -25,6 +25,7 @@ USER_FIELDS: Final = ("email", "name", "locale", "timezone", "data")
 _notification: Final = msgspec.json.Decoder(Notification)
 _batch: Final = msgspec.json.Decoder(Batch)
 _event: Final = msgspec.json.Decoder(Event)
+_preferences: Final = msgspec.json.Decoder(Preferences)
 
 
 def text(value: object) -> str:
@@ -87,9 +88,10 @@ def _batch_document(batch: Batch, check_at: Millis) -> Document:
         "id": batch.id,
         "level": batch.level.value,
         "created_at": batch.created_at,
+        "moved_at": batch.created_at,
         "check_at": check_at,
+        "cursor": "",
         "expanded": False,
-        "members": len(batch.users),
         "content": text(batch),
     }
 
@@ -100,6 +102,11 @@ def event_document(event: Event) -> Document:
 
 def batch_of(document: Document) -> Batch:
     return _batch.decode(document["content"])
+
+
+def due_batch_of(document: Document) -> DueBatch:
+    key = Key(document["tenant"], document["id"])
+    return DueBatch(key, Level(document["level"]), document["cursor"], int(document["moved_at"]))
 
 
 def item_of(document: Document) -> InboxItem:
@@ -133,3 +140,8 @@ def user_of(document: Document) -> User:
     if given["data"] is not None:
         given["data"] = msgspec.json.decode(given["data"])
     return User(document["tenant"], document["id"], updated_at=int(document["updated_at"]), **given)
+
+
+def preferences_of(document: Document) -> Preferences:
+    """Of a user's document; empty ones if there are none."""
+    return _preferences.decode(document.get("preferences", "{}"))

@@ -28,6 +28,10 @@ INDEXES: Final[dict[str, tuple[IndexModel, ...]]] = {
         _index("members", "tenant", "batch", "id", where={"batch": {"$exists": True}}),
         _index("batches_due", "level", "created_at", "id", where={"expanded": False}),
     ),
+    "subscriptions": (
+        _index("topic", "tenant", "topic", "user"),
+        _index("user", "tenant", "user", "topic"),
+    ),
     "devices": (_index("user", "tenant", "user", "id"),),
     "dead_letters": (
         _index("notification", "tenant", "notification_id"),

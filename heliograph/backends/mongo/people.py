@@ -9,10 +9,11 @@ from msgspec.structs import replace
 from pymongo import DeleteOne
 
 from heliograph.backends.mongo.connection import Connected, Document, reaching
-from heliograph.backends.mongo.documents import id_of, ids_of, user_fields, user_of
-from heliograph.core.model import Device, Key, Millis, Recipient, User
+from heliograph.backends.mongo.documents import USER_FIELDS, id_of, ids_of, preferences_of, text, user_fields, user_of
+from heliograph.core.model import Device, Key, Millis, Preferences, Recipient, User
 
 _PORTION: Final = 1_000
+_NONE: Final = Preferences()
 
 
 class People(Connected):
@@ -20,8 +21,10 @@ class People(Connected):
 
     @reaching
     async def put_user(self, user: User) -> User:
-        document = {**user_fields(user), "updated_at": user.updated_at}
-        await self._database.users.replace_one({"_id": id_of(user.key)}, document, upsert=True)
+        given = {**user_fields(user), "updated_at": user.updated_at}
+        absent = dict.fromkeys(set(USER_FIELDS) - set(given), "")
+        change = {"$set": given} | ({"$unset": absent} if absent else {})
+        await self._database.users.update_one({"_id": id_of(user.key)}, change, upsert=True)
         return user
 
     @reaching
@@ -31,11 +34,25 @@ class People(Connected):
 
     @reaching
     async def recipients(self, keys: Sequence[Key]) -> Sequence[Recipient]:
-        users = {d["_id"]: user_of(d) async for d in self._database.users.find({"_id": ids_of(keys)})}
+        users = {d["_id"]: d async for d in self._database.users.find({"_id": ids_of(keys)})}
         devices: dict[Key, list[Device]] = {key: [] for key in keys}
         async for document in self._database.devices.find(_of_users(keys), sort=[("id", 1)]):
             devices.get(Key(document["tenant"], document["user"]), []).append(_device_of(document))
-        return [Recipient(users.get(id_of(key)), tuple(devices[key])) for key in keys]
+        return [_recipient_of(users.get(id_of(key)), devices[key]) for key in keys]
+
+    @reaching
+    async def put_preferences(self, user: Key, preferences: Preferences, now: Millis) -> None:
+        change = {
+            "$set": {"preferences": text(preferences)},
+            "$setOnInsert": {"tenant": user.tenant, "id": user.id, "updated_at": now},
+        }
+        await self._database.users.update_one({"_id": id_of(user)}, change, upsert=True)
+
+    @reaching
+    async def preferences(self, users: Sequence[Key]) -> Sequence[Preferences]:
+        found = self._database.users.find({"_id": ids_of(users)}, {"preferences": 1})
+        kept = {document["_id"]: preferences_of(document) async for document in found}
+        return [kept.get(id_of(user), _NONE) for user in users]
 
     @reaching
     async def erase_user(self, key: Key) -> bool:
@@ -49,6 +66,7 @@ class People(Connected):
         deleted = [
             await sends.delete_many(theirs),
             await self._database.devices.delete_many(theirs),
+            await self._database.subscriptions.delete_many(theirs),
             await self._database.users.delete_one({"_id": id_of(key)}),
         ]
         return any(result.deleted_count for result in deleted)
@@ -99,6 +117,12 @@ class People(Connected):
 def _of_users(keys: Sequence[Key]) -> Document:
     """Of these users, and perhaps of some more when several tenants are asked about at once."""
     return {"tenant": {"$in": list({key.tenant for key in keys})}, "user": {"$in": list({key.id for key in keys})}}
+
+
+def _recipient_of(user: Document | None, devices: Sequence[Device]) -> Recipient:
+    if user is None:
+        return Recipient(None, tuple(devices))
+    return Recipient(user_of(user), tuple(devices), preferences_of(user))
 
 
 def _device_of(document: Document) -> Device:

@@ -33,7 +33,7 @@ class Progress(Connected):
 
     @reaching
     async def record(self, events: Sequence[Event], check_at: Mapping[Key, Millis] | None = None) -> None:
-        updates = [*recording(events), *_looks(check_at or {})]
+        updates = [*recording(events), *_hiding(events), *_looks(check_at or {})]
         if updates:
             await self._database.sends.bulk_write(updates)
 
@@ -88,9 +88,15 @@ class Progress(Connected):
         return open_ones.matched_count + batches.matched_count
 
     @reaching
-    async def batch_histories(self, key: Key) -> Sequence[History]:
-        members = self._database.sends.find({"tenant": key.tenant, "batch": key.id}, sort=[("id", 1)])
+    async def batch_histories(self, key: Key, after: str, limit: int) -> Sequence[History]:
+        of_batch = {"tenant": key.tenant, "batch": key.id, "id": {"$gt": after}}
+        members = self._database.sends.find(of_batch, sort=[("id", 1)], limit=limit)
         return [history_of(document) async for document in members]
+
+
+def _hiding(events: Sequence[Event]) -> list[UpdateOne]:
+    hidden = {"$set": {"in_inbox": False}}
+    return [UpdateOne({"_id": id_of(event.key)}, hidden) for event in events if event.hides]
 
 
 def _looks(check_at: Mapping[Key, Millis]) -> list[UpdateOne]:
@@ -99,7 +105,12 @@ def _looks(check_at: Mapping[Key, Millis]) -> list[UpdateOne]:
 
 def _beginning(attempt: Event) -> UpdateOne:
     return UpdateOne(
-        {"_id": id_of(attempt.key), "cancelled": False, "events.i": {"$ne": attempt.id}},
+        {
+            "_id": id_of(attempt.key),
+            "cancelled": False,
+            "events.i": {"$ne": attempt.id},
+            "settled": {"$ne": attempt.owed},
+        },
         {"$push": {"events": event_document(attempt)}, "$set": {"left": True}},
     )
 

@@ -9,22 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pymongo import UpdateOne
-from pymongo.errors import BulkWriteError
 
-from heliograph.backends.mongo.connection import Connected, Document, reaching
+from heliograph.backends.mongo.connection import Connected, insert_new, reaching
 from heliograph.backends.mongo.documents import (
     LEVELS,
     batch_id_of,
     batch_of,
+    due_batch_of,
     id_of,
     notification_document,
     submission_document,
     user_fields,
 )
 from heliograph.core.model import Batch, Key, Millis, Notification
-from heliograph.core.ports import Accepted, Mismatch, Submission
-
-_DUPLICATE = 11000
+from heliograph.core.ports import Accepted, DueBatch, Mismatch, Reached, Submission
 
 
 class Sending(Connected):
@@ -33,12 +31,12 @@ class Sending(Connected):
     @reaching
     async def accept(self, submissions: Sequence[Submission]) -> Sequence[Accepted | Mismatch]:
         """Users first: a notification that is stored finds them, and one that isn't has done no harm with them."""
-        answers: list[Accepted | Mismatch] = [Accepted(s.id, count=_members(s)) for s in submissions]
+        answers: list[Accepted | Mismatch] = [Accepted(s.id) for s in submissions]
         with_users = [i for i, submission in enumerate(submissions) if submission.users]
         await self._answer_known(submissions, with_users, answers)
         await self._put_users([submissions[i] for i in with_users if _is_new(answers[i])])
         new = [i for i, answer in enumerate(answers) if _is_new(answer)]
-        refused = await self._insert([submission_document(submissions[i]) for i in new])
+        refused = await insert_new(self._database.sends, [submission_document(submissions[i]) for i in new])
         await self._answer_known(submissions, [new[position] for position in refused], answers)
         return answers
 
@@ -61,7 +59,7 @@ class Sending(Connected):
                     "tenant": {"$in": list({key.tenant for _, _, key, _ in keyed})},
                     "key": {"$in": [key.id for _, _, key, _ in keyed]},
                 },
-                {"tenant": 1, "key": 1, "fingerprint": 1, "id": 1, "members": 1},
+                {"tenant": 1, "key": 1, "fingerprint": 1, "id": 1},
             )
         }
         for i, own_id, key, fingerprint in keyed:
@@ -69,7 +67,7 @@ class Sending(Connected):
             if owner is None or (owner["id"] == own_id and owner["fingerprint"] == fingerprint):
                 continue
             same = owner["fingerprint"] == fingerprint
-            answers[i] = Accepted(owner["id"], replayed=True, count=owner.get("members")) if same else Mismatch()
+            answers[i] = Accepted(owner["id"], replayed=True) if same else Mismatch()
 
     async def _put_users(self, submissions: Sequence[Submission]) -> None:
         changes = [
@@ -84,22 +82,16 @@ class Sending(Connected):
         if changes:
             await self._database.users.bulk_write(changes)
 
-    async def _insert(self, documents: Sequence[Document]) -> list[int]:
-        """Positions of those that are there already, by id or by idempotency key."""
-        if not documents:
-            return []
-        try:
-            await self._database.sends.insert_many(documents, ordered=False)
-        except BulkWriteError as error:
-            wrong = error.details["writeErrors"]
-            if error.details.get("writeConcernErrors") or any(e["code"] != _DUPLICATE for e in wrong):
-                raise
-            return [e["index"] for e in wrong]
-        return []
-
     @reaching
-    async def expand(self, notifications: Sequence[Notification], check_at: Millis) -> None:
-        await self._insert([notification_document(notification, check_at) for notification in notifications])
+    async def expand(self, notifications: Sequence[Notification], check_at: Millis, reached: Reached) -> None:
+        """The members first: what is repeated after a death in between writes them once."""
+        members = [notification_document(notification, check_at) for notification in notifications]
+        await insert_new(self._database.sends, members)
+        place = {
+            "level": reached.level.value, "cursor": reached.cursor, "moved_at": reached.at, "check_at": check_at,
+            "expanded": reached.done,
+        }  # fmt: skip
+        await self._database.sends.update_one({"_id": batch_id_of(reached.key)}, {"$set": place})
 
     @reaching
     async def batch(self, key: Key) -> Batch | None:
@@ -107,17 +99,14 @@ class Sending(Connected):
         return batch_of(found) if found else None
 
     @reaching
-    async def batches_due(self, now: Millis, limit: int) -> Sequence[Batch]:
+    async def batches_due(self, now: Millis, limit: int) -> Sequence[DueBatch]:
         found = self._database.sends.find(
             {"level": {"$in": LEVELS}, "expanded": False, "check_at": {"$lte": now}},
+            {"tenant": 1, "id": 1, "level": 1, "cursor": 1, "moved_at": 1},
             sort=[("level", 1), ("created_at", 1), ("id", 1)],
             limit=limit,
         )
-        return [batch_of(document) async for document in found]
-
-    @reaching
-    async def batch_expanded(self, key: Key) -> None:
-        await self._database.sends.update_one({"_id": batch_id_of(key)}, {"$set": {"expanded": True}})
+        return [due_batch_of(document) async for document in found]
 
     @reaching
     async def batch_postpone(self, keys: Sequence[Key], check_at: Millis) -> None:
@@ -127,7 +116,3 @@ class Sending(Connected):
 
 def _is_new(answer: Accepted | Mismatch) -> bool:
     return isinstance(answer, Accepted) and not answer.replayed
-
-
-def _members(submission: Submission) -> int | None:
-    return len(submission.batch.users) if submission.batch else None

@@ -32,9 +32,9 @@ def stream_keys(user: Key) -> tuple[str, str, str]:
     return stream_key(user), entries_key(user), offsets_key(user)
 
 
-def bucket_key(bucket: str) -> str:
-    """Hash {tokens, at}; the bucket's name carries the tenant where there is one."""
-    return f"hg:bucket:{bucket}"
+def cell_key(name: str) -> str:
+    """String: what all processes know of a provider's account, which is no tenant's own."""
+    return f"hg:cell:{name}"
 
 
 def _place(user: Key) -> str:

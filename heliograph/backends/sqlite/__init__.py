@@ -15,11 +15,12 @@ from heliograph.backends.sqlite.inbox import Inbox
 from heliograph.backends.sqlite.people import People
 from heliograph.backends.sqlite.progress import Progress
 from heliograph.backends.sqlite.sending import Sending
+from heliograph.backends.sqlite.topics import Topics
 
 __all__ = ["SqliteStore"]
 
 
-class SqliteStore(Sending, Progress, Inbox, People, Access, DeadLetters):
+class SqliteStore(Sending, Progress, Inbox, People, Access, DeadLetters, Topics):
     """Implements `core.ports.Store`.
 
     Args:

@@ -10,7 +10,7 @@ import msgspec
 
 from heliograph.backends.sqlite.connection import DatabaseFile, changed
 from heliograph.backends.sqlite.statements import Row, insert, json_text, keys_text, listed
-from heliograph.core.model import Device, Key, Millis, Recipient, User
+from heliograph.core.model import Device, Key, Millis, Preferences, Recipient, User
 
 USER_JSON: Final = """
     '{"data":' || coalesce(u.data, 'null') || ',' || substr(json_object('tenant', u.tenant, 'id', u.id,
@@ -21,14 +21,25 @@ DEVICE_JSON: Final = """json_object('id', d.id, 'tenant', d.tenant, 'user', d.us
 RECIPIENT_JSON: Final = f"""
     '{{"user":' || iif(u.id IS NULL, 'null', {USER_JSON}) || ',"devices":'
     || (SELECT {listed(DEVICE_JSON, "d.id")} FROM devices AS d
-        WHERE d.tenant = k.value ->> 0 AND d.user = k.value ->> 1) || '}}'
+        WHERE d.tenant = k.value ->> 0 AND d.user = k.value ->> 1)
+    || ',"preferences":' || coalesce(u.preferences, '{{}}') || '}}'
 """
 RECIPIENTS: Final = f"""
     SELECT {listed(RECIPIENT_JSON)} FROM json_each(?) AS k
     LEFT JOIN users AS u ON u.tenant = k.value ->> 0 AND u.id = k.value ->> 1
 """
 PUT_USER: Final = """
-    INSERT OR REPLACE INTO users (tenant, id, email, name, locale, timezone, data, updated_at) VALUES {rows}
+    INSERT INTO users (tenant, id, email, name, locale, timezone, data, updated_at) VALUES {rows}
+    ON CONFLICT DO UPDATE SET email = excluded.email, name = excluded.name, locale = excluded.locale,
+        timezone = excluded.timezone, data = excluded.data, updated_at = excluded.updated_at
+"""
+PUT_PREFERENCES: Final = """
+    INSERT INTO users (tenant, id, preferences, updated_at) VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET preferences = excluded.preferences
+"""
+PREFERENCES: Final = f"""
+    SELECT {listed("coalesce(u.preferences, '{}')")} FROM json_each(?) AS k
+    LEFT JOIN users AS u ON u.tenant = k.value ->> 0 AND u.id = k.value ->> 1
 """
 ADD_DEVICE: Final = """
     INSERT INTO devices AS d (tenant, user, id, kind, value, created_at) VALUES (?, ?, ?, ?, ?, ?)
@@ -49,11 +60,13 @@ ERASURE: Final = (
     f"DELETE FROM events WHERE notification IN (SELECT seq {THEIR_NOTIFICATIONS})",
     f"DELETE {THEIR_NOTIFICATIONS}",
     "DELETE FROM devices WHERE tenant = ? AND user = ?",
+    "DELETE FROM subscriptions WHERE tenant = ? AND user = ?",
     "DELETE FROM users WHERE tenant = ? AND id = ?",
 )
 """Each binds (tenant, user), the first two the tenant once more before it."""
 
 _recipients: Final = msgspec.json.Decoder(list[Recipient])
+_preferences: Final = msgspec.json.Decoder(list[Preferences])
 _reasons: Final = msgspec.json.Decoder(list[str | None])
 
 
@@ -71,6 +84,12 @@ class People:
 
     async def recipients(self, keys: Sequence[Key]) -> Sequence[Recipient]:
         return await self._file.fetch(RECIPIENTS, (keys_text(keys),), _recipients)
+
+    async def put_preferences(self, user: Key, preferences: Preferences, now: Millis) -> None:
+        await self._file.execute(PUT_PREFERENCES, (user.tenant, user.id, json_text(preferences), now))
+
+    async def preferences(self, users: Sequence[Key]) -> Sequence[Preferences]:
+        return await self._file.fetch(PREFERENCES, (keys_text(users),), _preferences)
 
     async def erase_user(self, key: Key) -> bool:
         erased = await self._file.write(lambda connection: _erase(connection, key))

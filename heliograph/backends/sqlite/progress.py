@@ -25,7 +25,12 @@ ADD_EVENTS: Final = """
     CROSS JOIN notifications AS n ON n.tenant = new.tenant AND n.id = new.notification_id
     WHERE true ON CONFLICT DO NOTHING
 """
-BEGIN: Final = ADD_EVENTS.replace("WHERE true", "WHERE n.cancelled = 0")
+BEGIN: Final = ADD_EVENTS.replace("new.opens, new.settles,", "new.opens, NULL,").replace(
+    "WHERE true",
+    """WHERE n.cancelled = 0
+        AND NOT EXISTS (SELECT 1 FROM events AS e WHERE e.notification = n.seq AND e.settles = new.settles)""",
+)
+"""`settles` of a row names what must not be settled yet."""
 HISTORIES: Final = f"""
     SELECT {listed(f"coalesce({HISTORY_JSON}, 'null')")} FROM json_each(?) AS k
     LEFT JOIN notifications AS n ON n.tenant = k.value ->> 0 AND n.id = k.value ->> 1
@@ -36,7 +41,9 @@ DUE: Final = f"""
     ) AS n
 """
 MEMBERS: Final = f"""
-    SELECT {listed(HISTORY_JSON, "n.id")} FROM notifications AS n WHERE n.tenant = ? AND n.batch = ?
+    SELECT {listed(HISTORY_JSON, "n.id")} FROM (
+        SELECT * FROM notifications WHERE tenant = ? AND batch = ? AND id > ? ORDER BY id LIMIT ?
+    ) AS n
 """
 CANCEL: Final = """
     UPDATE notifications SET cancelled = 1, open = 0, in_inbox = 0
@@ -49,6 +56,10 @@ POSTPONE: Final = """
 """
 CLOSE: Final = """
     UPDATE notifications SET open = 0 FROM json_each(?) AS k
+    WHERE tenant = k.value ->> 0 AND notifications.id = k.value ->> 1
+"""
+HIDE: Final = """
+    UPDATE notifications SET in_inbox = 0 FROM json_each(?) AS k
     WHERE tenant = k.value ->> 0 AND notifications.id = k.value ->> 1
 """
 RECHECK: Final = """
@@ -76,16 +87,19 @@ class Progress:
     async def record(self, events: Sequence[Event], check_at: Mapping[Key, Millis] | None = None) -> None:
         rows = [_event_row(event) for event in events if event.kind != "cancelled"]
         looks = _looks(check_at or {})
+        hidden = [event.key for event in events if event.hides]
 
         def work(connection: apsw.Connection) -> None:
             insert(connection, ADD_EVENTS, rows)
+            if hidden:
+                connection.execute(HIDE, (keys_text(hidden),))
             if check_at:
                 connection.execute(POSTPONE, (looks,))
 
         await self._file.write(work)
 
     async def begin(self, attempts: Sequence[Event]) -> Sequence[Begun]:
-        rows = [_event_row(event) for event in attempts]
+        rows = [_event_row(event, unsettled=event.owed) for event in attempts]
         keys = keys_text(event.key for event in attempts)
 
         def work(connection: apsw.Connection) -> str | None:
@@ -128,14 +142,14 @@ class Progress:
             count += moved
         return count
 
-    async def batch_histories(self, key: Key) -> Sequence[History]:
-        return await self._file.fetch(MEMBERS, (key.tenant, key.id), _some_histories)
+    async def batch_histories(self, key: Key, after: str, limit: int) -> Sequence[History]:
+        return await self._file.fetch(MEMBERS, (key.tenant, key.id, after, limit), _some_histories)
 
 
-def _event_row(event: Event) -> Row:
+def _event_row(event: Event, unsettled: str | None = None) -> Row:
     leaves = 1 if event.kind in ("sending", "sent", "delivered") else 0
     content = json_text(event)
-    return event.tenant, event.notification_id, event.id, event.opens, event.settles, leaves, content
+    return event.tenant, event.notification_id, event.id, event.opens, unsettled or event.settles, leaves, content
 
 
 def _looks(check_at: Mapping[Key, Millis]) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 
 import apsw
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS notifications (
@@ -47,7 +47,9 @@ CREATE TABLE IF NOT EXISTS batches (
     id TEXT NOT NULL,
     level INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
+    moved_at INTEGER NOT NULL,
     check_at INTEGER NOT NULL,
+    cursor TEXT NOT NULL DEFAULT '',
     expanded INTEGER NOT NULL DEFAULT 0,
     content TEXT NOT NULL
 ) STRICT;
@@ -56,7 +58,6 @@ CREATE TABLE IF NOT EXISTS idempotency (
     key TEXT NOT NULL,
     fingerprint TEXT NOT NULL,
     id TEXT NOT NULL,
-    members INTEGER,
     PRIMARY KEY (tenant, key)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS users (
@@ -68,6 +69,7 @@ CREATE TABLE IF NOT EXISTS users (
     timezone TEXT,
     data TEXT,
     updated_at INTEGER NOT NULL,
+    preferences TEXT,
     PRIMARY KEY (tenant, id)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS devices (
@@ -78,6 +80,12 @@ CREATE TABLE IF NOT EXISTS devices (
     value TEXT NOT NULL,
     created_at INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS subscriptions (
+    tenant TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    user TEXT NOT NULL,
+    PRIMARY KEY (tenant, topic, user)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS suppressions (
     tenant TEXT NOT NULL,
     address TEXT NOT NULL,
@@ -116,6 +124,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS batches_key ON batches (tenant, id);
 CREATE INDEX IF NOT EXISTS batches_due ON batches (level, created_at, id) WHERE expanded = 0;
 CREATE UNIQUE INDEX IF NOT EXISTS devices_key ON devices (tenant, user, id);
 CREATE UNIQUE INDEX IF NOT EXISTS devices_value ON devices (tenant, kind, value);
+CREATE INDEX IF NOT EXISTS subscriptions_user ON subscriptions (tenant, user, topic);
 CREATE UNIQUE INDEX IF NOT EXISTS dead_letters_key ON dead_letters (tenant, id);
 CREATE INDEX IF NOT EXISTS dead_letters_notification ON dead_letters (tenant, notification_id);
 CREATE INDEX IF NOT EXISTS dead_letters_cause ON dead_letters (tenant, cause, at, channel);
@@ -143,6 +152,16 @@ END;
 """
 
 
+_TO_2: Final = """
+    ALTER TABLE users ADD COLUMN preferences TEXT;
+    ALTER TABLE batches ADD COLUMN moved_at INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE batches ADD COLUMN cursor TEXT NOT NULL DEFAULT '';
+    ALTER TABLE idempotency DROP COLUMN members
+"""
+STEPS: Final[dict[int, tuple[str, str]]] = {2: (_TO_2, "UPDATE batches SET moved_at = created_at")}
+"""By the version they lead to: what is done to an older file before what is missing is created, and what after."""
+
+
 def create(connection: apsw.Connection) -> None:
     """Creates what is missing. Raises ValueError when a newer Heliograph wrote the file."""
     connection.execute("BEGIN IMMEDIATE")  # several processes may start on a new file at once
@@ -159,5 +178,7 @@ def _upgrade(connection: apsw.Connection) -> None:
     if found > VERSION:
         raise ValueError(f"the database has schema version {found}, this Heliograph knows up to {VERSION}")
     if found < VERSION:
-        connection.execute(TABLES + INDEXES + TRIGGERS)
+        steps = [STEPS[version] for version in range(found + 1, VERSION + 1) if found and version in STEPS]
+        connection.execute(";".join([*(before for before, _ in steps), TABLES + INDEXES + TRIGGERS]))
+        connection.execute(";".join(after for _, after in steps))
         connection.pragma("user_version", VERSION)

@@ -16,20 +16,21 @@ from heliograph.backends.sqlite.connection import DatabaseFile
 from heliograph.backends.sqlite.people import user_row
 from heliograph.backends.sqlite.statements import Row, insert, json_text, keys_text, listed
 from heliograph.core.model import Batch, Key, Millis, Notification
-from heliograph.core.ports import Accepted, Mismatch, Submission
+from heliograph.core.ports import Accepted, DueBatch, Mismatch, Reached, Submission
 
 ADD_NOTIFICATIONS: Final = """
     INSERT INTO notifications (tenant, id, user, level, category, batch, check_at, in_inbox, idempotency_key, content)
     VALUES {rows} ON CONFLICT DO NOTHING
 """
 ADD_BATCHES: Final = """
-    INSERT INTO batches (tenant, id, level, created_at, check_at, content) VALUES {rows} ON CONFLICT DO NOTHING
+    INSERT INTO batches (tenant, id, level, created_at, moved_at, check_at, content) VALUES {rows}
+    ON CONFLICT DO NOTHING
 """
 CLAIM_KEYS: Final = """
-    INSERT INTO idempotency (tenant, key, fingerprint, id, members) VALUES {rows} ON CONFLICT DO NOTHING
+    INSERT INTO idempotency (tenant, key, fingerprint, id) VALUES {rows} ON CONFLICT DO NOTHING
 """
 OWNERS_OF_KEYS: Final = f"""
-    SELECT {listed("json_array(i.id, i.fingerprint, i.members)")} FROM json_each(?) AS k
+    SELECT {listed("json_array(i.id, i.fingerprint)")} FROM json_each(?) AS k
     CROSS JOIN idempotency AS i ON i.tenant = k.value ->> 0 AND i.key = k.value ->> 1
 """
 ADD_USERS: Final = """
@@ -43,13 +44,17 @@ ADD_USERS: Final = """
         updated_at = max(excluded.updated_at, updated_at)
 """
 BATCH: Final = "SELECT '[' || coalesce((SELECT content FROM batches WHERE tenant = ? AND id = ?), 'null') || ']'"
+DUE_JSON: Final = """json_object('key', json_array(b.tenant, b.id), 'level', b.level, 'cursor', b.cursor,
+    'moved_at', b.moved_at)"""
 BATCHES_DUE: Final = f"""
-    SELECT {listed("b.content", "b.level, b.created_at, b.id")} FROM (
+    SELECT {listed(DUE_JSON, "b.level, b.created_at, b.id")} FROM (
         SELECT * FROM batches WHERE level IN (0, 1, 2) AND expanded = 0 AND check_at <= ?
         ORDER BY level, created_at, id LIMIT ?
     ) AS b
 """
-EXPANDED: Final = "UPDATE batches SET expanded = 1 WHERE tenant = ? AND id = ?"
+REACHED: Final = """
+    UPDATE batches SET level = ?, cursor = ?, moved_at = ?, check_at = ?, expanded = ? WHERE tenant = ? AND id = ?
+"""
 POSTPONE_BATCHES: Final = """
     UPDATE batches SET check_at = ? WHERE seq IN (
         SELECT b.seq FROM json_each(?) AS k
@@ -58,8 +63,8 @@ POSTPONE_BATCHES: Final = """
 """
 
 _batches: Final = msgspec.json.Decoder(list[Batch | None])
-_some_batches: Final = msgspec.json.Decoder(list[Batch])
-_owners: Final = msgspec.json.Decoder(list[tuple[str, str, int | None]])
+_due_batches: Final = msgspec.json.Decoder(list[DueBatch])
+_owners: Final = msgspec.json.Decoder(list[tuple[str, str]])
 
 
 class Sending:
@@ -81,19 +86,22 @@ class Sending:
 
         return await self._file.write(work)
 
-    async def expand(self, notifications: Sequence[Notification], check_at: Millis) -> None:
+    async def expand(self, notifications: Sequence[Notification], check_at: Millis, reached: Reached) -> None:
         rows = [_notification_row(notification, check_at) for notification in notifications]
-        await self._file.write(lambda connection: insert(connection, ADD_NOTIFICATIONS, rows))
+        place = (reached.level.value, reached.cursor, reached.at, check_at, int(reached.done), *_pair(reached.key))
+
+        def work(connection: apsw.Connection) -> None:
+            insert(connection, ADD_NOTIFICATIONS, rows)
+            connection.execute(REACHED, place)
+
+        await self._file.write(work)
 
     async def batch(self, key: Key) -> Batch | None:
         found = await self._file.fetch(BATCH, (key.tenant, key.id), _batches)
         return found[0]
 
-    async def batches_due(self, now: Millis, limit: int) -> Sequence[Batch]:
-        return await self._file.fetch(BATCHES_DUE, (now, limit), _some_batches)
-
-    async def batch_expanded(self, key: Key) -> None:
-        await self._file.execute(EXPANDED, (key.tenant, key.id))
+    async def batches_due(self, now: Millis, limit: int) -> Sequence[DueBatch]:
+        return await self._file.fetch(BATCHES_DUE, (now, limit), _due_batches)
 
     async def batch_postpone(self, keys: Sequence[Key], check_at: Millis) -> None:
         await self._file.execute(POSTPONE_BATCHES, (check_at, keys_text(keys)))
@@ -105,7 +113,12 @@ def _row(submission: Submission) -> Row:
         return _notification_row(submission.notification, submission.check_at, key)
     batch = submission.batch
     assert batch
-    return batch.tenant, batch.id, batch.level.value, batch.created_at, submission.check_at, json_text(batch)
+    moved_at = batch.created_at
+    return *_pair(batch.key), batch.level.value, batch.created_at, moved_at, submission.check_at, json_text(batch)
+
+
+def _pair(key: Key) -> tuple[str, str]:
+    return key.tenant, key.id
 
 
 def _notification_row(notification: Notification, check_at: Millis, key: str | None = None) -> Row:
@@ -125,19 +138,15 @@ def _notification_row(notification: Notification, check_at: Millis, key: str | N
 
 def _claim(connection: apsw.Connection, submissions: Sequence[Submission]) -> list[Accepted | Mismatch]:
     """What each submission is answered, after its idempotency key was taken if nobody had it."""
-    answers: list[Accepted | Mismatch] = [Accepted(s.id, count=_members(s)) for s in submissions]
+    answers: list[Accepted | Mismatch] = [Accepted(s.id) for s in submissions]
     keyed = [(i, s, s.idempotency) for i, s in enumerate(submissions) if s.idempotency]
-    rows = [(s.tenant, idem.key, idem.fingerprint, s.id, _members(s)) for _, s, idem in keyed]
+    rows = [(s.tenant, idem.key, idem.fingerprint, s.id) for _, s, idem in keyed]
     if insert(connection, CLAIM_KEYS, rows) < len(rows):
         keys = json_text([row[:2] for row in rows])
         owners = _owners.decode(connection.execute(OWNERS_OF_KEYS, (keys,)).get)
-        for (i, submission, idem), (owner, fingerprint, members) in zip(keyed, owners, strict=True):
+        for (i, submission, idem), (owner, fingerprint) in zip(keyed, owners, strict=True):
             if fingerprint != idem.fingerprint:
                 answers[i] = Mismatch()
             elif owner != submission.id:
-                answers[i] = Accepted(owner, replayed=True, count=members)
+                answers[i] = Accepted(owner, replayed=True)
     return answers
-
-
-def _members(submission: Submission) -> int | None:
-    return len(submission.batch.users) if submission.batch else None

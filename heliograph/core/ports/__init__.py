@@ -7,6 +7,7 @@ sequence answers with one of the same length and order, and costs the backend a 
 
 from __future__ import annotations
 
+from heliograph.core.ports.cells import Cells
 from heliograph.core.ports.dead_letters import DeadGroup, DeadLetter, DeadLetterStore
 from heliograph.core.ports.inbox import InboxQuery, InboxStore
 from heliograph.core.ports.people import AccessStore, ApiKey, UserStore
@@ -18,7 +19,6 @@ from heliograph.core.ports.realtime import (
     Position,
     PresenceCache,
     PresenceLease,
-    RateLimiter,
     Receive,
     StreamEntry,
     UserStreams,
@@ -27,12 +27,15 @@ from heliograph.core.ports.sending import (
     Accepted,
     Begun,
     CancelResult,
+    DueBatch,
     Idempotency,
     Mismatch,
     NotificationStore,
+    Reached,
     Submission,
 )
 from heliograph.core.ports.store import Store
+from heliograph.core.ports.topics import TopicStore
 
 __all__ = [
     "Accepted",
@@ -42,10 +45,12 @@ __all__ = [
     "Begun",
     "Bus",
     "CancelResult",
+    "Cells",
     "Clock",
     "DeadGroup",
     "DeadLetter",
     "DeadLetterStore",
+    "DueBatch",
     "Idempotency",
     "InboxQuery",
     "InboxStore",
@@ -59,11 +64,12 @@ __all__ = [
     "Pulled",
     "PushProvider",
     "Queue",
-    "RateLimiter",
+    "Reached",
     "Receive",
     "Store",
     "StreamEntry",
     "Submission",
+    "TopicStore",
     "UserStore",
     "UserStreams",
 ]

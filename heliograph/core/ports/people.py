@@ -1,4 +1,4 @@
-"""Store: users, devices, suppressions, server keys, settings of the installation and leases."""
+"""Store: users with their preferences, devices, suppressions, server keys, settings of the installation and leases."""
 
 from __future__ import annotations
 
@@ -7,20 +7,27 @@ from typing import Protocol
 
 import msgspec
 
-from heliograph.core.model import Device, Key, Millis, Recipient, User
+from heliograph.core.model import Device, Key, Millis, Preferences, Recipient, User
 
 
 class UserStore(Protocol):
     async def put_user(self, user: User) -> User:
-        """Replaces the user's fields."""
+        """Replaces the user's fields; their preferences stay."""
 
     async def user(self, key: Key) -> User | None: ...
 
     async def recipients(self, keys: Sequence[Key]) -> Sequence[Recipient]:
-        """Users with their devices; unknown users as `Recipient(None)`."""
+        """Users with their devices and preferences; unknown users as `Recipient(None)`."""
+
+    async def put_preferences(self, user: Key, preferences: Preferences, now: Millis) -> None:
+        """Replaces them whole. A user whom nobody described is known from then on, with nothing but these."""
+
+    async def preferences(self, users: Sequence[Key]) -> Sequence[Preferences]:
+        """Empty ones for who has none, or is unknown."""
 
     async def erase_user(self, key: Key) -> bool:
-        """Deletes the user, devices, notifications, events and dead letters. False = nothing was known."""
+        """Deletes the user with preferences, devices, notifications, events and dead letters. False = nothing was
+        known."""
 
     async def add_device(self, device: Device) -> Device:
         """Registers a device. A (kind, value) belongs to one user of a tenant at a time: registering it again

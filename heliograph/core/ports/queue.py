@@ -20,6 +20,8 @@ class Pulled(msgspec.Struct):
     deliveries: int
     receipt: object
     """The queue's own; opaque."""
+    admission: object = None
+    """The consumer's own: by which it was pulled."""
 
 
 class LaneState(msgspec.Struct, frozen=True):
@@ -37,8 +39,8 @@ class Queue(Protocol):
     async def publish_later(self, lane: Lane, items: Sequence[tuple[LaneItem, Millis]]) -> None:
         """Publishes each into its level's retry lane at its time."""
 
-    async def ready(self, lane: Lane) -> None:
-        """Returns when at least one item of any level can be pulled at once."""
+    async def ready(self, lane: Lane) -> Level:
+        """Returns when at least one item can be pulled at once: the most urgent level that has any."""
 
     async def pull(self, lane: Lane, limit: int) -> Sequence[Pulled]:
         """Up to `limit` items, all of the most urgent level that has any; waits for the first. Items in hand are kept

@@ -1,4 +1,4 @@
-"""Presence, user streams, the bus and the shared pace: everything of the cache, all of it may be lost."""
+"""Presence, user streams and the bus: what the real-time side needs of the cache, all of it may be lost."""
 
 from __future__ import annotations
 
@@ -84,9 +84,3 @@ class Bus(Protocol):
 
 class Receive(Protocol):
     async def __call__(self, payload: bytes) -> None: ...
-
-
-class RateLimiter(Protocol):
-    async def take(self, bucket: str, wanted: int, rate_per_s: float, now: Millis) -> tuple[int, float]:
-        """Takes up to `wanted` tokens of a bucket that all processes share. Returns (granted, seconds until the next
-        token); a bucket holds at most one second's worth."""

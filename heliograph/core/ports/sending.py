@@ -37,12 +37,10 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """`id` is on disk. `replayed` = it already was, under the same idempotency key and body; `count`: its size."""
+    """`id` is on disk. `replayed` = it already was, under the same idempotency key and body."""
 
     id: str
     replayed: bool = False
-    count: int | None = None
-    """Members of a batch; None for a single notification."""
 
 
 class Mismatch(msgspec.Struct, frozen=True):
@@ -57,6 +55,29 @@ class Begun(msgspec.Struct, frozen=True):
     """Only when refused; None then = the notification doesn't exist (erased)."""
 
 
+class Reached(msgspec.Struct, frozen=True):
+    """How far the expansion of a batch has come, and in which level it goes on.
+
+    `cursor`: as `reached` of `core.lanes.BatchItem`.
+    """
+
+    key: Key
+    level: Level
+    cursor: str
+    at: Millis
+    done: bool = False
+    """Every member has its row: nothing more to recover."""
+
+
+class DueBatch(msgspec.Struct, frozen=True):
+    """A batch that isn't expanded. `moved_at`: when it was accepted, or reached `cursor`."""
+
+    key: Key
+    level: Level
+    cursor: str
+    moved_at: Millis
+
+
 CancelResult = Literal["cancelled", "already_left", "not_found"]
 
 
@@ -69,16 +90,16 @@ class NotificationStore(Protocol):
             StoreUnavailable: nothing of it is promised.
         """
 
-    async def expand(self, notifications: Sequence[Notification], check_at: Millis) -> None:
-        """Writes members of a batch; those that exist already stay as they are."""
+    async def expand(self, notifications: Sequence[Notification], check_at: Millis, reached: Reached) -> None:
+        """Writes members of a batch, then how far it has come; members that exist already stay as they are.
+
+        `check_at`: when the reconciler looks at these members, and at what is left of the batch.
+        """
 
     async def batch(self, key: Key) -> Batch | None: ...
 
-    async def batches_due(self, now: Millis, limit: int) -> Sequence[Batch]:
-        """Batches not marked expanded whose `check_at` has come, the most urgent level first, then oldest."""
-
-    async def batch_expanded(self, key: Key) -> None:
-        """Every member has its row: nothing more to recover."""
+    async def batches_due(self, now: Millis, limit: int) -> Sequence[DueBatch]:
+        """Batches that aren't expanded and whose `check_at` has come, the most urgent level first, then oldest."""
 
     async def batch_postpone(self, keys: Sequence[Key], check_at: Millis) -> None: ...
 
@@ -96,8 +117,9 @@ class NotificationStore(Protocol):
     async def begin(self, attempts: Sequence[Event]) -> Sequence[Begun]:
         """Records `sending` events before the provider is called (G3).
 
-        Refused when an event of the same id exists already (told apart by `Event.token`), when the notification is
-        cancelled or unknown. After the first begun attempt a notification can't be cancelled.
+        Refused when an event of the same id exists already (told apart by `Event.token`), when the target's generation
+        is settled (an answer came late, by webhook say), and when the notification is cancelled or unknown. After the
+        first begun attempt a notification can't be cancelled.
         """
 
     async def cancel(self, key: Key, now: Millis) -> CancelResult:
@@ -118,5 +140,5 @@ class NotificationStore(Protocol):
     async def recheck_all(self, now: Millis) -> int:
         """Makes every open notification and unexpanded batch due now: the queue lost its data. Returns how many."""
 
-    async def batch_histories(self, key: Key) -> Sequence[History]:
-        """All members of a batch that have a row."""
+    async def batch_histories(self, key: Key, after: str, limit: int) -> Sequence[History]:
+        """Members of a batch that have a row, in the order of their ids, from the one behind `after` on."""

@@ -8,9 +8,10 @@ from heliograph.core.ports.dead_letters import DeadLetterStore
 from heliograph.core.ports.inbox import InboxStore
 from heliograph.core.ports.people import AccessStore, UserStore
 from heliograph.core.ports.sending import NotificationStore
+from heliograph.core.ports.topics import TopicStore
 
 
-class Store(NotificationStore, InboxStore, UserStore, AccessStore, DeadLetterStore, Protocol):
+class Store(NotificationStore, InboxStore, UserStore, AccessStore, DeadLetterStore, TopicStore, Protocol):
     async def open(self) -> None:
         """Connects and creates what is missing (tables, indexes). Raises `StoreUnavailable`."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Final
 
 from litestar import Response, delete, get
 from litestar.params import FromPath
@@ -11,10 +12,12 @@ from litestar.types import ControllerRouterHandler
 from heliograph.core import wire
 from heliograph.core.errors import Problem
 from heliograph.core.ids import batch_of_member
-from heliograph.core.lifecycle import History, status_of
-from heliograph.core.model import Key
+from heliograph.core.lifecycle import History, Status, status_of
+from heliograph.core.model import Batch, Key
 from heliograph.core.ports import Clock, Store
 from heliograph.web import AnyRequest, Callers, json
+
+_PAGE: Final = 500
 
 
 async def history_of(store: Store, key: Key) -> History:
@@ -24,9 +27,26 @@ async def history_of(store: Store, key: Key) -> History:
         return found
     member = batch_of_member(key.id)
     batch = await store.batch(Key(key.tenant, member[0])) if member else None
-    if member is None or batch is None or member[1] >= len(batch.users):
+    found_there = batch.at_place(member[1]) if member and batch else None
+    if found_there is None:
         raise Problem("not_found")
-    return History(batch.member(member[1]))
+    return History(found_there)
+
+
+async def _progress(store: Store, batch: Batch) -> dict[str, object]:
+    """Page by page, so that a million members need no more memory than a few hundred."""
+    counts: Counter[Status] = Counter()
+    members = others = 0
+    after = ""
+    while page := await store.batch_histories(batch.key, after, _PAGE):
+        counts.update(status_of(history) for history in page)
+        ours = sum(batch_of_member(history.notification.id) is not None for history in page)
+        members, others = members + ours, others + len(page) - ours
+        after = page[-1].notification.id
+    # Subscribers of a topic, and sends with an idempotency key of their own, are known by their rows alone.
+    counts["accepted"] += batch.size - members
+    by_status = {status: count for status, count in counts.items() if count}
+    return {"id": batch.id, "accepted": batch.size + others, "by_status": by_status}
 
 
 def routes(store: Store, callers: Callers, clock: Clock) -> list[ControllerRouterHandler]:
@@ -57,16 +77,12 @@ def routes(store: Store, callers: Callers, clock: Clock) -> list[ControllerRoute
             raise Problem("already_left")
         return json({"status": "cancelled"})
 
-    @get("/v1/batches/{batch_id:str}", opt={"auth": "server"}, summary="Progress of a list send")
+    @get("/v1/batches/{batch_id:str}", opt={"auth": "server"}, summary="Progress of a list, topic or bulk send")
     async def show_batch(request: AnyRequest, batch_id: FromPath[str]) -> Response[bytes]:
         key = Key(await callers.tenant(request), batch_id)
         batch = await store.batch(key)
         if batch is None:
             raise Problem("not_found")
-        histories = await store.batch_histories(key)
-        counts = Counter(status_of(history) for history in histories)
-        counts["accepted"] += len(batch.users) - len(histories)
-        by_status = {status: count for status, count in counts.items() if count}
-        return json({"id": batch.id, "accepted": len(batch.users), "by_status": by_status})
+        return json(await _progress(store, batch))
 
     return [show, timeline, explain, cancel, show_batch]

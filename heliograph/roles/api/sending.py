@@ -1,4 +1,4 @@
-"""`POST /v1/send`: accepts a notification or a list, durably, and hands it to the ingest lane.
+"""`POST /v1/send`: accepts a notification, a list or a topic send, durably, and hands it to the ingest lane.
 
 Writes the store first and publishes second; a failed publish is not the caller's error, the reconciler finds it (G1).
 Concurrent requests share commits and publishes through `batching`. Never loops over recipients: a list is one document.
@@ -22,6 +22,7 @@ from heliograph.core.ids import batch_member_id
 from heliograph.core.lanes import INGEST, BatchItem, IngestItem, LaneItem
 from heliograph.core.model import Level
 from heliograph.core.ports import Accepted, Clock, Mismatch, Queue, Store, Submission
+from heliograph.core.sending import SendRequest
 from heliograph.web import AnyRequest, Callers, header, json, raw_body
 
 log = telemetry.logger("api")
@@ -52,10 +53,11 @@ class Sending:
             raise Problem("idempotency_mismatch")
         telemetry.accept_seconds.observe(time.perf_counter() - started)
         if not result.replayed and result.id == submission.id:
-            self._hand_over(submission)
+            self.hand_over(submission)
         return result
 
-    def _hand_over(self, submission: Submission) -> None:
+    def hand_over(self, submission: Submission) -> None:
+        """To the ingest lane; what fails is the reconciler's."""
         item, level, count = _ingest_item(submission)
         _ACCEPTED[level].inc(count)
         try:
@@ -84,16 +86,26 @@ def _ingest_item(submission: Submission) -> tuple[LaneItem, Level, int]:
         return IngestItem(found.lighten()), found.level, 1
     batch = submission.batch
     assert batch is not None
-    return BatchItem(batch.tenant, batch.id, int(batch.level)), batch.level, len(batch.users)
+    return BatchItem(batch.tenant, batch.id, int(batch.level)), batch.level, max(1, batch.size)
 
 
-def answer(result: Accepted) -> Response[bytes]:
-    """CONTRACT section 2: one recipient or a list; a replayed answer is the first one again."""
+def answer(result: Accepted, request: SendRequest) -> Response[bytes]:
+    """CONTRACT section 2: one recipient, a list or a topic; a replayed answer is the first one again."""
     headers = {"Idempotency-Replayed": "true"} if result.replayed else None
-    if result.count is None:
+    if request.topic is not None:
+        return json({"batch_id": result.id}, 202, headers)
+    if not isinstance(request.to, list):
         return json({"id": result.id, "status": "accepted"}, 202, headers)
-    members = [batch_member_id(result.id, index) for index in range(result.count)]
-    return json({"batch_id": result.id, "accepted": result.count, "ids": members}, 202, headers)
+    members = [batch_member_id(result.id, index) for index in range(len(request.to))]
+    return json({"batch_id": result.id, "accepted": len(members), "ids": members}, 202, headers)
+
+
+def idempotency_of(request: AnyRequest) -> str | None:
+    """The `Idempotency-Key` header. Raises `Problem("invalid")` for one that can't be a key."""
+    key = header(request, b"idempotency-key")
+    if key is not None and (not 0 < len(key) <= 255 or header_flaw(key)):
+        raise Problem("invalid", flaws=(Flaw("Idempotency-Key", "has 1 to 255 printable characters"),))
+    return key
 
 
 def routes(service: Sending, callers: Callers, clock: Clock) -> list[ControllerRouterHandler]:
@@ -107,12 +119,10 @@ def routes(service: Sending, callers: Callers, clock: Clock) -> list[ControllerR
         tenant = await callers.tenant(request)
         body = await raw_body(request)
         wanted = sending.read(body)
-        key = header(request, b"idempotency-key")
-        if key is not None and (not 0 < len(key) <= 255 or header_flaw(key)):
-            raise Problem("invalid", flaws=(Flaw("Idempotency-Key", "has 1 to 255 printable characters"),))
+        key = idempotency_of(request)
         keyed = key or wanted.idempotency_key
         fingerprint = sending.fingerprint_of(body) if keyed else ""
         submission = sending.submission(wanted, tenant, clock(), fingerprint, key)
-        return answer(await service.accept(submission))
+        return answer(await service.accept(submission), wanted)
 
     return [send]

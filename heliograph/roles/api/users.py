@@ -45,7 +45,7 @@ class DeviceInput(msgspec.Struct, forbid_unknown_fields=True):
     value: str | dict[str, Any]
 
 
-def _user_key(tenant: str, user_id: str) -> Key:
+def user_key(tenant: str, user_id: str) -> Key:
     if not user_id_is_valid(user_id):
         raise Problem("invalid", flaws=(Flaw("id", USER_ID_RULE),))
     return Key(tenant, user_id)
@@ -73,7 +73,7 @@ def _user_routes(
 ) -> list[ControllerRouterHandler]:
     @put("/v1/users/{user_id:str}", opt={"auth": "server", "body": UserInput}, summary="Create or replace a user")
     async def put_user(request: AnyRequest, user_id: FromPath[str]) -> Response[bytes]:
-        key = _user_key(await callers.tenant(request), user_id)
+        key = user_key(await callers.tenant(request), user_id)
         wanted = await read_body(request, UserInput)
         flaws = tuple(person_flaws(wanted.email, wanted.name, wanted.data))
         if flaws:
@@ -105,7 +105,7 @@ def _user_routes(
         summary="Mint a user token",
     )
     async def mint_token(request: AnyRequest, user_id: FromPath[str]) -> Response[bytes]:
-        key = _user_key(await callers.tenant(request), user_id)
+        key = user_key(await callers.tenant(request), user_id)
         wanted = await read_body(request, TokenInput) if await raw_body(request) else TokenInput()
         token, expires_at = callers.tokens.mint(key, wanted.ttl_s)
         return json({"token": token, "expires_at": wire.rfc3339(expires_at)})
@@ -127,7 +127,7 @@ def _device_routes(store: Store, callers: Callers, clock: Clock) -> list[Control
 
     @post("/v1/users/{user_id:str}/devices", opt={"auth": "server", "body": DeviceInput}, summary="Register a device")
     async def add_for(request: AnyRequest, user_id: FromPath[str]) -> Response[bytes]:
-        return await register(request, _user_key(await callers.tenant(request), user_id))
+        return await register(request, user_key(await callers.tenant(request), user_id))
 
     @post("/v1/devices", opt={"auth": "user", "body": DeviceInput}, summary="Register this device")
     async def add_own(request: AnyRequest) -> Response[bytes]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
-from heliograph.backends.redis import RedisPresence, RedisRateLimiter, RedisStreams
+from heliograph.backends.redis import RedisCells, RedisPresence, RedisStreams
 from heliograph.backends.servers import ValkeyServer
 from heliograph.core.errors import PresenceUnavailable
 from heliograph.core.model import Key
 from heliograph.core.ports import Position, PresenceLease
 from tests.contract.realtime.worlds import someone
+from tests.support.eventually import eventually
 from tests.support.servers import frozen
 
 NOW = 1_700_000_000_000
@@ -56,8 +58,8 @@ async def streams(url: str) -> AsyncIterator[RedisStreams]:
 
 
 @pytest.fixture
-async def limiter(url: str) -> AsyncIterator[RedisRateLimiter]:
-    found = RedisRateLimiter(url)
+async def cells(url: str) -> AsyncIterator[RedisCells]:
+    found = RedisCells(url)
     yield found
     await found.close()
 
@@ -96,7 +98,7 @@ async def test_a_frozen_server_is_an_error_not_a_wait(server: ValkeyServer, pres
 
 
 async def test_forgotten_scripts_are_sent_again(
-    redis: Redis, presence: RedisPresence, streams: RedisStreams, limiter: RedisRateLimiter
+    redis: Redis, presence: RedisPresence, streams: RedisStreams, cells: RedisCells
 ) -> None:
     """A server that was restarted, or flushed, knows no script."""
     user = someone()
@@ -104,7 +106,7 @@ async def test_forgotten_scripts_are_sent_again(
         await presence.renew([PresenceLease(user, "n1")], NOW, TTL)
         await streams.append([(user, "a", True, b"{}")], NOW)
         assert (await presence.look([user], NOW))[0].online
-        assert (await limiter.take("b", 1, 100, NOW))[0] == 1
+        assert await cells.change("c", lambda _: b"v", TTL) == b"v"
         await redis.script_flush()
 
 
@@ -151,17 +153,24 @@ async def test_a_connection_keeps_its_stream_alive(
     assert all([await redis.pttl(key) > 60_000 for key in keys])
 
 
-async def test_the_pace_is_kept_alone_when_the_cache_is_away(server: ValkeyServer, limiter: RedisRateLimiter) -> None:
-    """Without the shared bucket a process goes on, at the rate, beginning with nothing."""
-    assert (await limiter.take("b", 10, 10, NOW))[0] == 10
+async def test_cells_that_are_away_say_so_at_once(server: ValkeyServer, cells: RedisCells) -> None:
+    """A sender asks for every few calls: it must not wait for a time-out each time. What comes back empty is empty."""
+    await cells.change("c", lambda _: b"v", TTL)
     await server.stop()
-    granted = [(await limiter.take("b", 10, 10, NOW + 100 * tick))[0] for tick in range(31)]
-    assert granted[0] == 0
-    assert sum(granted) == 30
+    for _ in range(100):
+        with pytest.raises(PresenceUnavailable):
+            await cells.change("c", lambda was: was + b"w", TTL)
+    await server.start()
+
+    async def back() -> bytes:
+        with contextlib.suppress(PresenceUnavailable):
+            return await cells.change("c", lambda was: was + b"w", TTL)
+        return b""
+
+    assert await eventually(back) == b"w"
 
 
-async def test_a_clock_that_was_far_ahead_stops_nobody_for_long(limiter: RedisRateLimiter) -> None:
-    """A process with a wrong clock must not stop the others until that time comes."""
-    await limiter.take("b", 10, 10, NOW + 3_600_000)
-    await limiter.take("b", 10, 10, NOW)
-    assert (await limiter.take("b", 10, 10, NOW + 1_000))[0] == 10
+async def test_a_cell_ends_by_itself(redis: Redis, cells: RedisCells) -> None:
+    """Nothing is kept for ever."""
+    await cells.change("c", lambda _: b"v", TTL)
+    assert 0 < await redis.pttl("hg:cell:c") <= TTL

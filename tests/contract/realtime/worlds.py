@@ -1,4 +1,4 @@
-"""Presence, streams, bus and rate limiter under contract, as clients of servers that the world can do things to."""
+"""Presence, streams, bus and cells under contract, as clients of servers that the world can do things to."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from redis.asyncio import Redis
 
 from heliograph.backends.bus import NatsBus
 from heliograph.backends.jetstream import NatsLink
-from heliograph.backends.redis import RedisPresence, RedisRateLimiter, RedisStreams
+from heliograph.backends.redis import RedisCells, RedisPresence, RedisStreams
 from heliograph.core.model import Key
-from heliograph.core.ports import Bus, PresenceCache, RateLimiter, UserStreams
-from heliograph.testing.realtime import MemoryBus, MemoryCache, MemoryPresence, MemoryRateLimiter, MemoryStreams
+from heliograph.core.ports import Bus, Cells, PresenceCache, UserStreams
+from heliograph.testing.cells import MemoryCells
+from heliograph.testing.realtime import MemoryBus, MemoryCache, MemoryPresence, MemoryStreams
 
 KEPT = 10
 
@@ -20,7 +21,7 @@ KEPT = 10
 class World(Protocol):
     presence: PresenceCache
     streams: UserStreams
-    limiters: tuple[RateLimiter, RateLimiter]
+    cells: tuple[Cells, Cells]
     """Two, as in two processes."""
 
     async def flush(self) -> None:
@@ -39,7 +40,7 @@ class RedisWorld:
     def __init__(self, redis_url: str, nats_url: str) -> None:
         self.presence = RedisPresence(redis_url)
         self.streams = RedisStreams(redis_url, kept=KEPT)
-        self.limiters = (RedisRateLimiter(redis_url), RedisRateLimiter(redis_url))
+        self.cells = (RedisCells(redis_url), RedisCells(redis_url))
         self.redis = Redis.from_url(redis_url)
         self._links = [NatsLink(nats_url), NatsLink(nats_url)]
 
@@ -60,8 +61,8 @@ class RedisWorld:
     async def close(self) -> None:
         await self.presence.close()
         await self.streams.close()
-        for limiter in self.limiters:
-            await limiter.close()
+        for cells in self.cells:
+            await cells.close()
         for link in self._links:
             await link.close()
         await self.redis.aclose()
@@ -72,11 +73,12 @@ class MemoryWorld:
         self._cache = MemoryCache()
         self.presence = MemoryPresence(self._cache)
         self.streams = MemoryStreams(self._cache, kept=KEPT)
-        limiter = MemoryRateLimiter()
-        self.limiters = (limiter, limiter)
+        self._cells = MemoryCells()
+        self.cells = (self._cells, self._cells)
 
     async def flush(self) -> None:
         self._cache.flush()
+        self._cells.flush()
 
     async def buses(self) -> tuple[MemoryBus, MemoryBus]:
         bus = MemoryBus()

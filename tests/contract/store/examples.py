@@ -8,7 +8,7 @@ from typing import Any
 from heliograph.core.ids import new_batch_id, new_notification_id
 from heliograph.core.lifecycle import Event, History
 from heliograph.core.model import Batch, Key, Level, Millis, Notification, User
-from heliograph.core.ports import DeadLetter, Idempotency, InboxQuery, Store, Submission
+from heliograph.core.ports import DeadLetter, DueBatch, Idempotency, InboxQuery, Reached, Store, Submission
 
 NOW: Millis = 1_800_000_000_000
 TENANT = "shop"
@@ -61,6 +61,17 @@ def batch(*users: str, **fields: Any) -> Batch:
     } | fields  # fmt: skip
     content = Notification("", made["tenant"], "", made["type"], made["created_at"], "T", data=DATA)
     return Batch(content=content, **made)
+
+
+def reached(
+    of: Batch, cursor: str = "", *, at: Millis = NOW, done: bool = False, level: Level | None = None
+) -> Reached:
+    return Reached(of.key, of.level if level is None else level, cursor, at, done)
+
+
+def due(of: Batch) -> DueBatch:
+    """As it is before anything of it was expanded."""
+    return DueBatch(of.key, of.level, "", of.created_at)
 
 
 def event(of: Notification, kind: Any, target: str = "", **fields: Any) -> Event:

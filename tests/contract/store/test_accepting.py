@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heliograph.core.model import Batch, Key, Level, User
+from heliograph.core.model import Key, Level, User
 from heliograph.core.ports import Accepted, Store
 from tests.contract.store.examples import (
     AWKWARD,
@@ -15,6 +15,7 @@ from tests.contract.store.examples import (
     history,
     key,
     notification,
+    reached,
     sent,
     submission,
 )
@@ -38,13 +39,10 @@ async def test_a_new_notification_is_owed_its_routing(store: Store) -> None:
 
 
 async def test_answers_stand_in_the_order_of_the_submissions(store: Store) -> None:
-    """One answer each, in order; a batch tells its size."""
+    """One answer each, in order."""
     made: list[object] = [notification(), batch("a", "b", "c"), notification(), batch()]
     answers = await store.accept([submission(one) for one in made])  # type: ignore[arg-type]
-    assert answers == [
-        Accepted(one.id, count=len(one.users) if isinstance(one, Batch) else None)  # type: ignore[attr-defined]
-        for one in made
-    ]
+    assert answers == [Accepted(one.id) for one in made]  # type: ignore[attr-defined]
 
 
 async def test_nothing_is_accepted_from_nothing(store: Store) -> None:
@@ -57,7 +55,8 @@ async def test_nothing_is_accepted_from_nothing(store: Store) -> None:
     assert list(await store.suppressed([])) == []
     assert list(await store.remove_devices([])) == []
     await store.record([])
-    await store.expand([], NOW)
+    await store.expand([], NOW, reached(batch()))
+    assert await store.subscribe(key("news"), []) == await store.unsubscribe(key("news"), []) == 0
     await store.postpone({})
     await store.close([])
     await store.batch_postpone([], NOW)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
 from heliograph.core.lifecycle import Event
 from heliograph.core.model import Notification
 from heliograph.core.ports import Begun, Store
@@ -80,3 +82,15 @@ async def test_one_of_fifty_rivals_begins(store: Store, rival: Store) -> None:
     for position, one in enumerate(made):
         (winner,) = [i for i, answer in enumerate(answers) if answer[position].begun]
         assert (await history(store, one)).events == (attempt(one, f"worker-{winner}"),)
+
+
+async def test_settled_ones_are_refused(store: Store) -> None:
+    """A webhook was faster than the retry: nothing is sent again. Other targets and a replay's generation are free."""
+    made = await sent(store)
+    await store.begin([attempt(made, "first")])
+    await store.record([event(made, kind, "email", attempt=1) for kind in ("unknown", "delivered")])
+    (refused,) = await store.begin([attempt(made, "second", 2)])
+    assert refused == Begun(begun=False, history=await history(store, made))
+    replay = msgspec.structs.replace(attempt(made, "third", 2), gen=1)
+    assert await store.begin([attempt(made, "other", 1, "push:a"), replay]) == [Begun(begun=True)] * 2
+    assert await store.begin([attempt(made, "first")]) == [Begun(begun=True)], "one's own, begun before it was settled"

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from heliograph.core.model import Key, Level
-from heliograph.core.ports import Store
-from tests.contract.store.examples import NOW, accepted, batch, event, history, key, notification
+from heliograph.core.model import Batch, Key, Level, Send
+from heliograph.core.ports import DueBatch, Store
+from tests.contract.store.examples import (
+    AWKWARD,
+    NOW,
+    TENANT,
+    accepted,
+    batch,
+    due,
+    event,
+    history,
+    key,
+    notification,
+    reached,
+)
 
 
 async def test_a_batch_comes_back_whole(store: Store, rival: Store) -> None:
@@ -22,19 +34,38 @@ async def test_due_batches_most_urgent_first(store: Store) -> None:
     young, later = batch(), batch(type="transactional")
     await accepted(store, slow, young, old, urgent)
     await accepted(store, later, check_at=NOW + 1)
-    assert await store.batches_due(NOW, 10) == [urgent, old, young, slow]
-    assert await store.batches_due(NOW, 2) == [urgent, old]
+    assert await store.batches_due(NOW, 10) == [due(b) for b in (urgent, old, young, slow)]
+    assert await store.batches_due(NOW, 2) == [due(urgent), due(old)]
     assert await store.batches_due(NOW - 1, 10) == []
-    assert await store.batches_due(NOW + 1, 1) == [urgent]
+    assert await store.batches_due(NOW + 1, 1) == [due(urgent)]
 
 
 async def test_an_expanded_batch_is_never_due(store: Store) -> None:
     """Marking it is enough, and it can still be read."""
     done, waiting = batch("a"), batch("b")
     await accepted(store, done, waiting)
-    await store.batch_expanded(key(done.id))
-    assert await store.batches_due(NOW, 10) == [waiting]
+    await store.expand([], NOW, reached(done, "1", done=True))
+    assert await store.batches_due(NOW, 10) == [due(waiting)]
     assert await store.batch(key(done.id)) == done
+
+
+async def test_an_expansion_goes_on_where_it_was(store: Store, rival: Store) -> None:
+    """In the level that it reached, with its cursor and the time of its last chunk; not before its next look."""
+    made = batch("a", "b", type="transactional")
+    await accepted(store, made)
+    await store.expand([made.member(0)], NOW + 15, reached(made, "1", at=NOW + 5, level=Level.P2))
+    assert await rival.batches_due(NOW + 14, 10) == []
+    assert await rival.batches_due(NOW + 15, 10) == [DueBatch(made.key, Level.P2, "1", NOW + 5)]
+    assert await rival.batch(made.key) == made
+
+
+async def test_bulk_and_topic_sends_come_back_whole(store: Store) -> None:
+    """Every send with its own content, in the order of the batch."""
+    sends = tuple(Send(place, notification(f"user-{place}", id="", title=AWKWARD)) for place in (2, 0, 1))
+    bulk = Batch("bat_bulk", TENANT, "alert", NOW, sends=sends)
+    topic = Batch("bat_topic", TENANT, "alert", NOW, notification("", id=""), topic="news")
+    await accepted(store, bulk, topic)
+    assert [await store.batch(one.key) for one in (bulk, topic)] == [bulk, topic]
 
 
 async def test_postponed_batches(store: Store) -> None:
@@ -43,9 +74,9 @@ async def test_postponed_batches(store: Store) -> None:
     theirs = batch("a", id=first.id, tenant="zoo")
     await accepted(store, first, second, theirs)
     await store.batch_postpone([key(first.id), key("bat_none")], NOW + 10)
-    assert {(b.tenant, b.id) for b in await store.batches_due(NOW, 10)} == {
-        (second.tenant, second.id),
-        ("zoo", theirs.id),
+    assert {b.key for b in await store.batches_due(NOW, 10)} == {
+        second.key,
+        theirs.key,
     }
     assert len(await store.batches_due(NOW + 10, 10)) == 3
 
@@ -55,9 +86,9 @@ async def test_members_are_written_once(store: Store) -> None:
     made = batch("anna", "ben", "zoe")
     members = [made.member(index) for index in range(3)]
     await accepted(store, made)
-    await store.expand(members[:2], NOW)
+    await store.expand(members[:2], NOW, reached(made, "2"))
     await store.record([event(members[0], "routed", plan=("email", "push:d"))])
-    await store.expand(members, NOW + 99)
+    await store.expand(members, NOW + 99, reached(made, done=True))
     assert [h and (h.notification, h.open) for h in await store.histories([m.key for m in members])] == [
         (members[0], 2), (members[1], 1), (members[2], 1),
     ]  # fmt: skip
@@ -68,11 +99,13 @@ async def test_histories_of_a_batch(store: Store) -> None:
     """Its own members that have a row, in their order, with events; nobody else's."""
     made, other = batch("a", "b", "c"), batch("a")
     await accepted(store, made, other, notification("a"))
-    await store.expand([made.member(2), made.member(0), other.member(0)], NOW)
+    await store.expand([made.member(2), made.member(0), other.member(0)], NOW, reached(made))
     await store.record([event(made.member(2), "routed", plan=("email",))])
-    found = await store.batch_histories(key(made.id))
+    found = await store.batch_histories(key(made.id), "", 10)
     assert [(h.notification, len(h.events)) for h in found] == [(made.member(0), 0), (made.member(2), 1)]
-    assert list(await store.batch_histories(Key("zoo", made.id))) == []
+    assert await store.batch_histories(key(made.id), "", 1) == found[:1]
+    assert await store.batch_histories(key(made.id), found[0].notification.id, 10) == found[1:]
+    assert list(await store.batch_histories(Key("zoo", made.id), "", 10)) == []
 
 
 async def test_what_happens_to_notifications_never_meets_a_batch(store: Store) -> None:
@@ -86,12 +119,12 @@ async def test_what_happens_to_notifications_never_meets_a_batch(store: Store) -
     assert await store.histories([stray.key]) == [None]
     assert await store.cancel(stray.key, NOW) == "not_found"
     await store.close([stray.key])
-    assert await store.batches_due(NOW, 10) == [made]
+    assert await store.batches_due(NOW, 10) == [due(made)]
 
 
 async def test_members_are_ordinary_notifications(store: Store) -> None:
     """A member goes its own way."""
     made = batch("anna", "ben")
-    await store.expand([made.member(0), made.member(1)], NOW)
+    await store.expand([made.member(0), made.member(1)], NOW, reached(made))
     assert await store.cancel(made.member(0).key, NOW) == "cancelled"
     assert [(await history(store, made.member(i))).cancelled for i in (0, 1)] == [True, False]

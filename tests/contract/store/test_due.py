@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heliograph.core.model import Key, Level
 from heliograph.core.ports import Store
-from tests.contract.store.examples import NOW, accepted, batch, event, history, key, notification, sent
+from tests.contract.store.examples import NOW, accepted, batch, due, event, history, key, notification, reached, sent
 
 
 async def due_ids(store: Store, now: int = NOW, level: Level = Level.P1, limit: int = 100) -> list[str]:
@@ -65,12 +65,12 @@ async def test_looking_at_everything_again(store: Store) -> None:
     await store.close([made[3].key])
     waiting, expanded = batch("a"), batch("b")
     await accepted(store, waiting, expanded, check_at=NOW + 500)
-    await store.batch_expanded(key(expanded.id))
+    await store.expand([], NOW + 500, reached(expanded, done=True))
     assert await store.recheck_all(NOW + 1) == 5
     found = await due_ids(store, NOW + 1)
     assert found[0] == made[0].id
     assert set(found) == {one.id for one in made} - {made[3].id}
-    assert await store.batches_due(NOW + 1, 9) == [waiting]
+    assert await store.batches_due(NOW + 1, 9) == [due(waiting)]
     assert await store.batches_due(NOW, 9) == []
 
 

@@ -12,8 +12,8 @@ from pymongo import AsyncMongoClient, monitoring
 
 from heliograph.backends.mongo import MongoStore, connection
 from heliograph.backends.sqlite import SqliteStore
-from heliograph.core.model import Device, Notification, User
-from heliograph.core.ports import Store
+from heliograph.core.model import Device, Level, Notification, User
+from heliograph.core.ports import Reached, Store
 from tests.contract.store.examples import NOW, TENANT, batch, event, key, letter, notification, submission
 
 Call = Callable[[Store, list[Notification]], Awaitable[object]]
@@ -26,12 +26,17 @@ CALLS: dict[str, tuple[Call, int]] = {
     "accept with everything": (
         lambda s, ns: s.accept([submission(idem=(n.id, "f"), users=(User(TENANT, "new"),)) for n in ns]), 1,
     ),
-    "expand": (lambda s, ns: s.expand([notification() for _ in ns], NOW), 1),
+    "expand": (lambda s, ns: s.expand([notification() for _ in ns], NOW, Reached(key("b"), Level.P1, "1", NOW)), 2),
+    "subscribe": (lambda s, ns: s.subscribe(key("news"), [n.id for n in ns]), 1),
+    "unsubscribe": (lambda s, ns: s.unsubscribe(key("news"), [n.id for n in ns]), 1),
+    "subscribers": (lambda s, ns: s.subscribers(key("news"), "", len(ns)), 1),
+    "batch_histories": (lambda s, ns: s.batch_histories(key("b"), "", len(ns)), 1),
     "histories": (lambda s, ns: s.histories([n.key for n in ns]), 1),
     "record": (lambda s, ns: s.record([event(n, "opened") for n in ns], {n.key: NOW for n in ns}), 1),
     "record much": (
         lambda s, ns: s.record([event(n, k, "email") for n in ns for k in ("routed", "sent", "failed", "clicked")]), 1,
     ),
+    "record and hide": (lambda s, ns: s.record([event(n, "routed", plan=("email",), hides=True) for n in ns]), 1),
     "begin": (lambda s, ns: s.begin([event(n, "sending", "email", attempt=1, token="t") for n in ns]), 1),
     "begin again": (lambda s, ns: s.begin([event(n, "sending", "email", attempt=2, token=n.user) for n in ns]), 2),
     "due": (lambda s, ns: s.due(ns[0].level, NOW, len(ns)), 1),
@@ -41,6 +46,7 @@ CALLS: dict[str, tuple[Call, int]] = {
     "batch_postpone": (lambda s, ns: s.batch_postpone([n.key for n in ns], NOW), 1),
     "unread": (lambda s, ns: s.unread([key(n.user) for n in ns]), 1),
     "recipients": (lambda s, ns: s.recipients([key(n.user) for n in ns]), 2),
+    "preferences": (lambda s, ns: s.preferences([key(n.user) for n in ns]), 1),
     "suppressed": (lambda s, ns: s.suppressed([key(n.user) for n in ns]), 1),
     "remove_devices": (lambda s, ns: s.remove_devices([(key(n.user), n.id) for n in ns]), 2),
     "bury": (lambda s, ns: s.bury([letter(n) for n in ns]), 1),

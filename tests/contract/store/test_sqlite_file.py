@@ -13,13 +13,15 @@ import pytest
 
 from heliograph.backends.sqlite import SqliteStore, schema
 from heliograph.core.errors import StoreUnavailable
-from heliograph.core.model import User
+from heliograph.core.model import Preferences, User
 from heliograph.core.ports import Accepted
 from tests.contract.store.examples import (
+    NOW,
     TENANT,
     accepted,
     event,
     history,
+    inbox_ids,
     key,
     letter,
     notification,
@@ -169,6 +171,52 @@ async def test_a_file_of_a_newer_heliograph(store: Store, path: Path) -> None:
     await store._file.read(lambda connection: connection.pragma("user_version", schema.VERSION + 1))
     with pytest.raises(ValueError, match="schema version"):
         await SqliteStore(path).open()
+
+
+@pytest.fixture
+def old_file(path: Path) -> Path:
+    """As version 1 left it: a user, their device and a notification."""
+    path.parent.mkdir(parents=True)
+    connection = apsw.Connection(str(path))
+    connection.execute((Path(__file__).parent / "version1.sql").read_text())
+    connection.close()
+    return path
+
+
+async def test_a_file_of_version_1_is_brought_up_to_date(old_file: Path) -> None:
+    """Everything in it stays as it was, and preferences can be kept; opening it again changes nothing more."""
+    for _ in range(2):
+        store = SqliteStore(old_file)
+        await store.open()
+        (found,) = await store.recipients([key("anna")])
+        assert found.user == User(TENANT, "anna", "a@x", "Anna", "de", "Europe/Vienna", {"a": 1}, NOW)
+        assert [device.id for device in found.devices] == ["dev_1"]
+        assert await inbox_ids(store) == ["ntf_of_version_1"]
+        assert await store._file.read(lambda connection: connection.pragma("user_version")) == schema.VERSION
+        wanted = Preferences({"email": False})
+        await store.put_preferences(key("anna"), wanted, NOW)
+        assert await store.preferences([key("anna")]) == [wanted]
+        await store.close_store()
+
+
+async def test_an_old_file_has_the_shape_of_a_new_one(old_file: Path, tmp_path: Path) -> None:
+    """Every table, column, index and trigger: a step that was forgotten shows here."""
+    shapes = []
+    for path in (old_file, tmp_path / "new.db"):
+        store = SqliteStore(path)
+        await store.open()
+        shapes.append(await store._file.read(shape))
+        await store.close_store()
+    assert shapes[0] == shapes[1]
+
+
+def shape(connection: apsw.Connection) -> dict[str, set[str]]:
+    """The columns of every table, and the text of everything else."""
+    found = {}
+    for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_schema"):
+        columns = connection.execute("SELECT name || ' ' || type || ' ' || pk FROM pragma_table_info(?)", (name,))
+        found[f"{kind} {name}"] = {str(row[0]) for row in columns} if kind == "table" else {str(sql)}
+    return found
 
 
 async def test_nobody_else_may_read_the_file(store: Store, path: Path) -> None:

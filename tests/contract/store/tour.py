@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from heliograph.core.model import Device, Key, Level, User
-from heliograph.core.ports import ApiKey, InboxQuery, Store
+from heliograph.core.model import Device, Key, Level, Preferences, User
+from heliograph.core.ports import ApiKey, InboxQuery, Reached, Store
 from tests.contract.store.examples import NOW, TENANT, batch, event, key, letter, notification, submission
 
 ANNA = key("anna")
@@ -30,6 +30,7 @@ async def tour(store: Store) -> None:
     """Goes everywhere; raises AssertionError if it forgot a method of the port."""
     noting: Any = Noting(store)
     await _sending(noting)
+    await _topics(noting)
     await _progress(noting)
     await _inbox(noting)
     await _people(noting)
@@ -48,12 +49,19 @@ async def _sending(store: Store) -> None:
     await store.accept([submission(idem=("key-1", "f"), users=users), submission(idem=("key-2", "other"))])
     many = batch("anna", "ben")
     await store.accept([submission(many)])
-    await store.expand([many.member(0), many.member(1)], NOW)
+    await store.expand([many.member(0), many.member(1)], NOW, Reached(many.key, many.level, "2", NOW))
     await store.batch(key(many.id))
     await store.batches_due(NOW, 10)
     await store.batch_postpone([key(many.id)], NOW)
-    await store.batch_histories(key(many.id))
-    await store.batch_expanded(key(many.id))
+    await store.batch_histories(key(many.id), "", 10)
+
+
+async def _topics(store: Store) -> None:
+    await store.subscribe(key("news"), ["anna", "ben"])
+    await store.subscribers(key("news"), "anna", 10)
+    await store.subscriber_count(key("news"))
+    await store.topics_of(ANNA)
+    await store.unsubscribe(key("news"), ["anna", "zoe"])
 
 
 async def _progress(store: Store) -> None:
@@ -61,6 +69,7 @@ async def _progress(store: Store) -> None:
     await store.accept([submission(one) for one in made])
     keys = [one.key for one in made]
     await store.record([event(one, "routed", plan=("email", "push:a")) for one in made], dict.fromkeys(keys, NOW))
+    await store.record([event(one, "routed", plan=("email",), unique="again", hides=True) for one in made])
     attempts = [event(one, "sending", "email", attempt=1, token="t") for one in made[:2]]
     await store.begin(attempts)
     await store.begin([event(one, "sending", "email", attempt=1, token="other") for one in made])
@@ -96,6 +105,8 @@ async def _inbox(store: Store) -> None:
 async def _people(store: Store) -> None:
     await store.put_user(User(TENANT, "anna"))
     await store.user(ANNA)
+    await store.put_preferences(ANNA, Preferences({"push": False}), NOW)
+    await store.preferences([ANNA, key("ben")])
     await store.recipients([ANNA, key("ben"), Key("zoo", "x")])
     for value in ("t1", "t2", "t1"):
         await store.add_device(Device(f"dev_{value}", TENANT, "anna", "apns", value, NOW))

@@ -104,8 +104,8 @@ async def test_flaky_tells_each_mail_its_own(lab: Lab, provider: Smtp, mail: Mai
         ("bounce", Rejected("smtp 550 5.1.1", bad_address=True)),
         ("moved", Rejected("smtp 551 5.1.6", bad_address=True)),
         ("blocked", Rejected("smtp 554 5.7.1")),
-        ("full", Unavailable("smtp 452 4.2.2")),
-        ("busy", Throttled("smtp 450 4.2.1")),
+        ("full", Unavailable("smtp 452 4.2.2", alone=True)),
+        ("busy", Throttled("smtp 450 4.2.1", alone=True)),
         ("too_large", Rejected("smtp 552 5.3.4")),
         ("closing", Throttled("smtp 421 4.3.2")),
         ("lost_answer", Unavailable("smtp: connection lost", unknown=True)),
@@ -121,7 +121,7 @@ async def test_what_recipients_draw(lab: Lab, provider: Smtp, mail: Mail, word: 
 async def test_greylisting_passes_at_the_second_try(lab: Lab, provider: Smtp, mail: Mail) -> None:
     """451 4.7.1 first, then taken."""
     lab.set_fault("smtp", Fault(tokens={mail.to: "greylist"}))
-    assert await provider.send(mail) == Throttled("smtp 451 4.7.1")
+    assert await provider.send(mail) == Throttled("smtp 451 4.7.1", alone=True)
     assert isinstance(await provider.send(mail), Delivered)
 
 

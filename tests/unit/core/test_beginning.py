@@ -9,7 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from heliograph.core.lifecycle import Begin, Drop, Event, Wait, after_refusal, fold
+from heliograph.core.beginning import Begin, Drop, Wait, after_refusal
+from heliograph.core.lifecycle import Event, fold
 from tests.unit.given import T0, event
 
 LEASE_MS = 15_000

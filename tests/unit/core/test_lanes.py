@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import msgspec
 import pytest
 
@@ -13,6 +15,7 @@ from heliograph.core.lanes import (
     LANES,
     OUTBOX,
     PUSH,
+    PUSH_LANES,
     BatchItem,
     EmailItem,
     InAppItem,
@@ -22,7 +25,7 @@ from heliograph.core.lanes import (
     OutboxItem,
     push_item,
 )
-from heliograph.core.model import HEAVY_CONTENT, LEVEL_OF_TYPE, Key, Level, Mail, Type
+from heliograph.core.model import HEAVY_CONTENT, LEVEL_OF_TYPE, DeviceKind, Key, Level, Mail, Type
 from tests.unit.given import TENANT, device, notification
 
 NOTIFICATION = notification(type="marketing", data={"a": [1, None, "é"]}, expires_at=5)
@@ -47,9 +50,12 @@ def test_an_item_survives_its_lane(lane: Lane, item: LaneItem, target: str) -> N
 
 def test_lane_names_are_unique_and_speak_of_one_role_each() -> None:
     """One row each: a name is a subject's word, a role its durable consumer."""
-    assert len({lane.name for lane in LANES}) == len({lane.role for lane in LANES}) == len(LANES)
+    assert len({lane.name for lane in LANES}) == len(LANES)
+    assert {lane.name for lane in LANES if lane.role == "push-worker"} == {lane.name for lane in PUSH_LANES.values()}
+    assert len({lane.role for lane in LANES}) == len(LANES) - len(set(PUSH_LANES.values())) + 1
+    assert set(PUSH_LANES) == set(get_args(DeviceKind))
     assert all(LANE_OF_NAME[lane.name] is lane for lane in LANES)
-    assert all(lane.name.isalpha() and lane.name.islower() for lane in LANES)
+    assert all(lane.name.replace("-", "").isalpha() and lane.name.islower() for lane in LANES)
     assert all(0 < lane.pack <= 500 for lane in LANES)
 
 

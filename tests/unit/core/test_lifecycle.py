@@ -270,3 +270,22 @@ def test_deliveries_name_their_channel() -> None:
     assert Delivery(target="push:dev_1").channel == "push"
     assert Delivery(target="email").channel == "email"
     assert msgspec.json.decode(msgspec.json.encode(event("sent")), type=Event) == event("sent")
+
+
+def test_excused_attempts_do_not_count() -> None:
+    """`base` grows by one for each, however often and in whatever order its events are told; a replay starts anew."""
+    told = [
+        event("routed", plan=("email",)),
+        event("sending", attempt=1),
+        event("retrying", attempt=1, excused=True),
+        event("sending", attempt=2),
+        event("unknown", attempt=2, excused=True),
+        event("retrying", attempt=2, excused=True, unique="later"),
+        event("sending", attempt=3),
+        event("retrying", attempt=3),
+    ]
+    for events in (told, told[::-1], told * 2):
+        delivery = fold(events)["email"]
+        assert (delivery.attempts, delivery.base) == (3, 2)
+    replayed = fold([*told, event("replayed", gen=1), event("retrying", gen=1, attempt=4, excused=True)])["email"]
+    assert (replayed.attempts, replayed.base) == (4, 4)

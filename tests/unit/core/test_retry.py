@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from heliograph.core.model import Level
 from heliograph.core.outcomes import (
+    Held,
     Misconfigured,
     ProviderOutcome,
     Rejected,
@@ -14,7 +16,7 @@ from heliograph.core.outcomes import (
     Unavailable,
     Unregistered,
 )
-from heliograph.core.retry import GiveUp, RetryPolicy, TryAgain, after_failure
+from heliograph.core.retry import GiveUp, RetryPolicy, TryAgain, after_failure, excuses
 from tests.unit.given import T0
 
 SETTINGS = settings(max_examples=100, deadline=None, database=None)
@@ -78,3 +80,46 @@ def test_the_default_ceiling_doubles() -> None:
     """The full draw shows the schedule: 2, 4, 8 … seconds, at most an hour."""
     policy = RetryPolicy()
     assert [policy.backoff_s(n, lambda: 1.0) for n in (1, 2, 3, 11, 12, 1000)] == [2, 4, 8, 2048, 3600, 3600]
+
+
+@pytest.mark.parametrize(
+    ("level", "unknown", "least_s"),
+    [(Level.P0, True, 0), (Level.P1, True, 60), (Level.P2, True, 60), (Level.P2, False, 0)],
+)
+def test_a_doubtful_mail_waits_for_word_of_it(level: Level, unknown: bool, least_s: int) -> None:
+    """It may have arrived: only P0 is worth a second copy at once."""
+    policy = RetryPolicy(2, 60, 8, resend_unknown=frozenset({Level.P0}), unknown_hold_s=60)
+    decision = after_failure(policy, 1, Unavailable("503", unknown=unknown), T0, lambda: 0.5, level=level)
+    assert isinstance(decision, TryAgain)
+    assert decision.at == T0 + least_s * 1000 + 1_000
+    asked = after_failure(policy, 1, Unavailable("503", 90, unknown=unknown), T0, lambda: 0.5, level=level)
+    assert isinstance(asked, TryAgain)
+    assert asked.at == T0 + 91_000, "what the provider asked for holds in any case"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "is_open", "excused"),
+    [
+        (Misconfigured("401"), False, True),
+        (Misconfigured("401", alone=True), True, False),
+        (Held("open"), False, True),
+        (Throttled("429"), False, True),
+        (Throttled("451 4.7.1", alone=True), True, False),
+        (Unavailable("503"), False, False),
+        (Unavailable("503"), True, True),
+        (Unavailable("452 4.2.2", alone=True), True, False),
+        (Rejected("550"), True, False),
+    ],
+)
+def test_what_excuses_an_attempt(outcome: ProviderOutcome, is_open: bool, excused: bool) -> None:
+    """Trouble of the provider's account; never what concerns this recipient alone."""
+    assert excuses(outcome, is_open) is excused
+
+
+@pytest.mark.parametrize("outcome", [Misconfigured("401"), Throttled("429"), Unavailable("503"), Held("open")])
+def test_an_excused_attempt_is_never_the_last(outcome: ProviderOutcome) -> None:
+    """However many there were; but what is refused for good is refused."""
+    policy = RetryPolicy(max_attempts=2)
+    assert isinstance(after_failure(policy, 99, outcome, T0, lambda: 0.5, excused=True), TryAgain)
+    assert isinstance(after_failure(policy, 99, outcome, T0, lambda: 0.5), GiveUp)
+    assert isinstance(after_failure(policy, 1, Rejected("550"), T0, lambda: 0.5, excused=True), GiveUp)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from heliograph.core.lanes import push_target
-from heliograph.core.model import CHANNELS, Channel, Device, DeviceKind, Recipient
-from heliograph.core.routing import Facts, Means, Presence, Route, escalate, route
+from heliograph.core.model import CHANNELS, Channel, Device, DeviceKind, Preferences, Recipient, Type
+from heliograph.core.preferences import PREFERENCE, muted_by
+from heliograph.core.routing import Facts, Means, Presence, Route, escalate, inbox_keeps, route
 from tests.unit.given import device, notification, recipient, user
 
 SETTINGS = settings(max_examples=60, deadline=None, database=None)
@@ -147,11 +149,11 @@ def test_a_suppressed_address_is_told_apart_from_a_missing_one() -> None:
     """Only then does the notification end as `suppressed` rather than `failed`."""
     mail_only = notification(channels=("email",))
     refused = route(mail_only, Facts(recipient(), Presence(), ALL, suppressed="complaint"))
-    assert (refused.targets, refused.suppressed) == ((), True)
+    assert (refused.targets, refused.withheld) == ((), (("email", "complaint"),))
     assert "complaint" in refused.why["email"]
-    assert not route(mail_only, Facts(recipient(email=None), Presence(), ALL)).suppressed
+    assert not route(mail_only, Facts(recipient(email=None), Presence(), ALL)).withheld
     push_only = route(notification(channels=("push",)), Facts(recipient(), Presence(), ALL, suppressed="complaint"))
-    assert not push_only.suppressed, "no mail was wanted, so the address is not to blame"
+    assert not push_only.withheld, "no mail was wanted, so the address is not to blame"
 
 
 @pytest.mark.parametrize("number", [1, 3])
@@ -160,3 +162,90 @@ def test_each_device_is_a_delivery_of_its_own(number: int) -> None:
     devices: list[Device] = [device(f"dev_{n}") for n in range(number)]
     decision = route(notification(), Facts(recipient(*devices, email=None), Presence(), ALL))
     assert decision.targets == tuple(push_target(d.id) for d in devices)
+
+
+# --- preferences ------------------------------------------------------------------------------------------------------
+
+CHOICES_OF_A_USER = st.dictionaries(st.sampled_from(CHANNELS), st.booleans())
+PREFERENCES = st.builds(
+    Preferences, CHOICES_OF_A_USER, st.dictionaries(st.sampled_from(["news", "news.daily"]), CHOICES_OF_A_USER)
+)
+TYPES: st.SearchStrategy[Type] = st.sampled_from(["alert", "marketing"])
+CATEGORIES = st.sampled_from([None, "news", "news.daily", "other"])
+
+
+def muting(known: Facts, preferences: Preferences) -> Facts:
+    return structs.replace(known, recipient=structs.replace(known.recipient, preferences=preferences))
+
+
+@SETTINGS
+@given(CHOICES, facts(), PREFERENCES, CATEGORIES)
+def test_transactional_is_routed_as_if_nobody_had_preferences(
+    channels: tuple[Channel, ...] | None, known: Facts, preferences: Preferences, category: str | None
+) -> None:
+    """A receipt or a code is never muted, here and when it is escalated."""
+    one = notification(channels=channels, type="transactional", category=category)
+    assert route(one, muting(known, preferences)) == route(one, known)
+    assert escalate(one, muting(known, preferences), ["in_app"], 30) == escalate(one, known, ["in_app"], 30)
+
+
+@SETTINGS
+@given(CHOICES, facts(), PREFERENCES, TYPES, CATEGORIES, st.frozensets(st.sampled_from(["in_app", "email"])))
+def test_a_muted_channel_is_one_that_the_sender_left_out(
+    channels: tuple[Channel, ...] | None,
+    known: Facts,
+    preferences: Preferences,
+    kind: Type,
+    category: str | None,
+    already: frozenset[str],
+) -> None:
+    """So muting never adds what leaving the channel out of `channels` would not: routed and escalated alike."""
+    one = notification(channels=channels, type=kind, category=category)
+    left = [c for c in channels or CHANNELS if muted_by(preferences, one.level, category, c) is None]
+    decision, escalated = route(one, muting(known, preferences)), escalate(one, muting(known, preferences), already, 30)
+    assert inbox_keeps(one, muting(known, preferences)) == (one.in_inbox and "in_app" in left)
+    assert {name for name, reason in decision.withheld if reason == PREFERENCE} == set(channels or CHANNELS) - set(left)
+    if left:
+        narrowed = structs.replace(one, channels=tuple(left))
+        assert decision.targets == route(narrowed, known).targets
+        assert escalated.targets == escalate(narrowed, known, already, 30).targets
+    else:
+        assert decision.targets == escalated.targets == ()
+
+
+@SETTINGS
+@given(CHOICES, facts(), PREFERENCES, TYPES, CATEGORIES)
+def test_muting_reaches_nobody_by_what_they_would_never_have_got(
+    channels: tuple[Channel, ...] | None, known: Facts, preferences: Preferences, kind: Type, category: str | None
+) -> None:
+    """An online user who muted in-app gets what they would have got offline: nothing beyond that is added."""
+    one = notification(channels=channels, type=kind, category=category)
+    offline = Facts(known.recipient, Presence(), known.means, known.suppressed)
+    possible = chosen(route(one, known)) | chosen(route(one, offline))
+    assert chosen(route(one, muting(known, preferences))) <= possible | {"in_app"}
+
+
+def test_the_reason_names_the_rule() -> None:
+    """`explain` says what the user chose, in words."""
+    wants = Preferences({"push": False}, {"marketing": {"email": False}})
+    known = muting(Facts(recipient(device()), ONLINE, ALL), wants)
+    decision = route(notification(type="marketing", category="marketing.news"), known)
+    assert decision.targets == ("in_app",)
+    assert decision.why["email"] == "not chosen: the user muted e-mail for marketing"
+    assert decision.why["push"] == "not chosen: the user muted push"
+
+
+@pytest.mark.parametrize("presence", [ONLINE, Presence()])
+def test_whose_every_channel_is_muted_is_left_alone(presence: Presence) -> None:
+    """Not even the inbox keeps it; each channel ends with the reason."""
+    wants = Preferences(dict.fromkeys(CHANNELS, False))
+    known = muting(Facts(recipient(device()), presence, ALL), wants)
+    decision = route(notification(type="alert"), known)
+    assert (decision.targets, decision.inbox_only) == ((), False)
+    assert decision.withheld == tuple((channel, PREFERENCE) for channel in CHANNELS)
+
+
+def test_in_app_alone_is_no_reason_to_be_told_nowhere_else() -> None:
+    """Muted on the screen: the mail comes even though the page is open."""
+    known = muting(Facts(recipient(), ONLINE, ALL), Preferences({"in_app": False}))
+    assert route(notification(type="alert"), known).targets == ("email",)

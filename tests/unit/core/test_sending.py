@@ -75,7 +75,7 @@ def flaws_of(**fields: Any) -> dict[str, str]:
         ({"ttl_s": -1}, "ttl_s"), ({"ttl_s": 10**30}, "ttl_s"), ({"ttl_s": 30 * 86_400 + 1}, "ttl_s"),
         ({"idempotency_key": ""}, "idempotency_key"), ({"idempotency_key": "k" * 256}, "idempotency_key"),
         # recipients
-        ({"to": ""}, "to"), ({"to": []}, "to"), ({"to": {}}, "to.id"), ({"to": {"topic": "releases"}}, "to.topic"),
+        ({"to": ""}, "to"), ({"to": []}, "to"), ({"to": {}}, "to.id"), ({"to": {"topic": "rel eases"}}, "to.topic"),
         ({"to": "a b"}, "to"), ({"to": "a/b"}, "to"), ({"to": "x" * 129}, "to"), ({"to": "a\u2028b"}, "to"),
         ({"to": "a\nb"}, "to"), ({"to": ["anna", ""]}, "to[1]"), ({"to": ["u"] * 1_001}, "to"),
         ({"to": {"id": ""}}, "to.id"), ({"to": {"id": "a", "phone": "1"}}, "to.phone"),

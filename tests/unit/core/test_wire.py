@@ -39,13 +39,14 @@ def test_an_inbox_item_is_as_the_contract_says() -> None:
     state = InboxState(seen_at=T0, read_at=T0 + 5)
     assert wire.inbox_item(InboxItem(notification(category="a.b", action_url="https://x"), state)) == {
         "id": "ntf_1", "type": "transactional", "category": "a.b", "title": "Hello", "body": "World", "data": {},
-        "action_url": "https://x", "image_url": None, "created_at": AT, "seen_at": AT,
-        "read_at": "2027-01-15T08:00:00.005Z",
+        "action_url": "https://x", "created_at": AT, "seen_at": AT, "read_at": "2027-01-15T08:00:00.005Z",
         "archived_at": None,
     }  # fmt: skip
+    pictured = wire.inbox_item(InboxItem(notification(image_url="https://x/p.png"), state))
+    assert pictured["image_url"] == "https://x/p.png"
     assert json.loads(wire.fresh_inbox_item(notification(data={"k": "é"}))) == {
         "id": "ntf_1", "type": "transactional", "category": None, "title": "Hello", "body": "World", "data": {"k": "é"},
-        "action_url": None, "image_url": None, "created_at": AT, "seen_at": None, "read_at": None, "archived_at": None,
+        "action_url": None, "created_at": AT, "seen_at": None, "read_at": None, "archived_at": None,
     }  # fmt: skip
 
 
@@ -63,7 +64,7 @@ def test_a_notification_shows_its_deliveries() -> None:
     deliveries = shown.pop("deliveries")
     assert shown == {
         "id": "ntf_1", "user": "anna", "type": "transactional", "category": None, "title": "Hello", "body": "World",
-        "data": {}, "action_url": None, "image_url": None, "created_at": AT, "status": "sent", "seen_at": AT,
+        "data": {}, "action_url": None, "created_at": AT, "status": "sent", "seen_at": AT,
         "read_at": None,
     }  # fmt: skip
     assert deliveries == [

@@ -89,7 +89,7 @@ async def test_a_second_refusal_is_our_misconfiguration(provider: Fcm, http: Any
 async def test_firebases_own_credentials_need_no_new_token(provider: Fcm, http: Any, answer: Any) -> None:
     """THIRD_PARTY_AUTH_ERROR is about APNs or Web Push keys held by Firebase: no refresh loop."""
     http.answers = [token(answer, "t1"), answer(401, THIRD_PARTY)]
-    assert await provider.send(PUSH) == Misconfigured("fcm 401 THIRD_PARTY_AUTH_ERROR")
+    assert await provider.send(PUSH) == Misconfigured("fcm 401 THIRD_PARTY_AUTH_ERROR", alone=True)
     assert http.answers == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -64,9 +65,9 @@ def error(status: int, word: str, code: str = "", field: str = "", message: str 
         (
             401,
             error(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"),
-            Misconfigured("fcm 401 THIRD_PARTY_AUTH_ERROR"),
+            Misconfigured("fcm 401 THIRD_PARTY_AUTH_ERROR", alone=True),
         ),
-        (401, error(401, "UNAUTHENTICATED", "APNS_AUTH_ERROR"), Misconfigured("fcm 401 APNS_AUTH_ERROR")),
+        (401, error(401, "UNAUTHENTICATED", "APNS_AUTH_ERROR"), Misconfigured("fcm 401 APNS_AUTH_ERROR", alone=True)),
         (401, HTML, Misconfigured("fcm 401")),
         (
             403,
@@ -106,12 +107,27 @@ def test_every_row_of_the_tables_is_tested() -> None:
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-@pytest.mark.parametrize(("value", "after_s"), [("30", 30), ("Tue, 14 Nov 2023 22:13:45 GMT", 25), ("x", None)])
+@pytest.mark.parametrize(
+    ("value", "after_s"), [("30", 30), ("1", 10), ("Tue, 14 Nov 2023 22:13:45 GMT", 25), ("x", None)]
+)
 def test_waits_as_long_as_told(status: int, value: str, after_s: float | None, answer: Any) -> None:
     """Retry-After is obeyed; without a readable one never sooner than 10 s, 60 s for quotas (Firebase's guidance)."""
     outcome = outcome_of(answer(status, b"", Retry_After=value), NOW)
     assert isinstance(outcome, Throttled | Unavailable)
     assert outcome.after_s == (after_s if after_s is not None else 60 if status == 429 else 10)
+    assert isinstance(outcome, Throttled) or outcome.asked == (after_s is not None)
+
+
+@pytest.mark.parametrize(
+    ("subjects", "alone"), [(["device:tok"], True), (["project:p"], False), (["device:tok", "project:p"], False)]
+)
+def test_a_quota_of_one_device_concerns_no_other(subjects: list[str], alone: bool, answer: Any) -> None:
+    """QuotaFailure names what is exhausted: a chatty device must not pause the whole project."""
+    body = json.dumps({"error": {"status": "RESOURCE_EXHAUSTED", "details": [
+        {"@type": "type.googleapis.com/google.rpc.QuotaFailure",
+         "violations": [{"subject": subject, "description": "rate exceeded"} for subject in subjects]},
+    ]}}).encode()  # fmt: skip
+    assert outcome_of(answer(429, body), NOW) == Throttled("fcm 429 RESOURCE_EXHAUSTED", 60, alone=alone)
 
 
 @pytest.mark.parametrize(

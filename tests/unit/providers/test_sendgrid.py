@@ -134,7 +134,9 @@ def test_too_fast_waits_as_long_as_told(headers: dict[str, str], after_s: float 
 
 def test_unavailable_waits_as_long_as_told(answer: Any) -> None:
     """Retry-After is obeyed for 5xx too."""
-    assert outcome_of(answer(503, b"", Retry_After="9"), NOW) == Unavailable("sendgrid 503", 9, unknown=True)
+    assert outcome_of(answer(503, b"", Retry_After="9"), NOW) == Unavailable(
+        "sendgrid 503", 9, unknown=True, asked=True
+    )
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,7 @@ async def test_a_mail_without_our_names_has_an_id_of_its_own(mail: Mail) -> None
         ("MAIL", "552 5.3.4 too big", Rejected("smtp 552 5.3.4")),
         ("MAIL", CUT, Unavailable("smtp: connection lost")),
         ("RCPT", "550 5.1.1 no such user", Rejected("smtp 550 5.1.1", bad_address=True)),
-        ("RCPT", "450 4.2.1 busy", Throttled("smtp 450 4.2.1")),
+        ("RCPT", "450 4.2.1 busy", Throttled("smtp 450 4.2.1", alone=True)),
         ("RCPT", CUT, Unavailable("smtp: connection lost")),
         ("DATA", "451 4.3.0 later", Throttled("smtp 451 4.3.0")),
         ("DATA", "250 odd", Unavailable("smtp 250")),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
+import msgspec
 import pytest
 
 from heliograph.core.outcomes import Misconfigured, ProviderOutcome, Rejected, Throttled, Unavailable
@@ -15,6 +18,8 @@ from heliograph.providers.smtp_codes import (
     outcome_of,
 )
 
+ALONE_AT_ITS_RECIPIENT = {"recipient"}
+ALWAYS_ALONE = {"recipient", "data", "content"}
 REPLIES: list[tuple[int, str, ProviderOutcome]] = [
     (550, "5.1.1 no such user", Rejected("smtp 550 5.1.1", bad_address=True)),
     (550, "5.1.2 no such domain", Rejected("smtp 550 5.1.2", bad_address=True)),
@@ -59,7 +64,29 @@ REPLIES: list[tuple[int, str, ProviderOutcome]] = [
 @pytest.mark.parametrize("phase", ["recipient", "data", "content"])
 def test_what_a_reply_about_a_mail_means(phase: Phase, code: int, text: str, expected: ProviderOutcome) -> None:
     """Row by row: who is to blame, and whether it may be better later. Only a dead mailbox is suppressed."""
-    assert outcome_of(phase, code, text) == expected
+    outcome = outcome_of(phase, code, text)
+    if isinstance(outcome, Throttled | Unavailable):
+        outcome = msgspec.structs.replace(outcome, alone=False)
+    assert outcome == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "phases"),
+    [
+        (452, "4.2.2 mailbox full", ALWAYS_ALONE),
+        (451, "4.1.8 odd sender domain", ALWAYS_ALONE),
+        (451, "4.7.1 greylisted", ALONE_AT_ITS_RECIPIENT),
+        (450, "mailbox busy", ALONE_AT_ITS_RECIPIENT),
+        (451, "4.4.1 no answer from host", ALONE_AT_ITS_RECIPIENT),
+        (452, "4.3.1 disk full", set()),
+        (421, "4.7.0 too many connections", set()),
+        (421, "closing", set()),
+    ],
+)
+def test_whom_a_transient_reply_concerns(code: int, text: str, phases: set[Phase]) -> None:
+    """One greylisted recipient must not slow down everybody's mail; a relay whose disk is full must."""
+    alone = {phase for phase in get_args(Phase) if getattr(outcome_of(phase, code, text), "alone", False)}
+    assert alone == phases
 
 
 def test_every_row_of_the_tables_is_tested() -> None:

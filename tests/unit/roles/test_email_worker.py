@@ -92,6 +92,23 @@ async def test_another_tenants_suppression_is_not_ours() -> None:
     assert len(outbox(world)) == 1
 
 
+async def test_what_its_user_muted_meanwhile_ends_here() -> None:
+    """Changed since it was routed; only what the preference speaks of, and never what is transactional."""
+    world = World()
+    news = await routed(world, type="marketing", category="news.daily")
+    other = await routed(world, id="ntf_2", type="alert", category="bill")
+    code = await routed(world, id="ntf_3", type="transactional", category="news.daily")
+    await world.mute("email", category="news")
+    for one in (code, other, news):
+        assert all_done(await render(world, one))
+    assert [(found.id, found.user, found.category) for found in outbox(world)] == [
+        ("ntf_3", "anna", "news.daily"), ("ntf_2", "anna", "bill"),
+    ]  # fmt: skip
+    delivery = await world.delivery("email")
+    assert (delivery.status, delivery.reason) == ("suppressed", "preference")
+    assert [(await world.history(one)).open for one in ("ntf_1", "ntf_2", "ntf_3")] == [0, 1, 1]
+
+
 async def test_a_heavy_body_is_mailed_whole() -> None:
     """It travelled by id."""
     world = World()

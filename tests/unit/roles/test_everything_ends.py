@@ -14,8 +14,8 @@ from heliograph.attempts import Attempts
 from heliograph.consumer import Consumer, Handle
 from heliograph.core.errors import QueueUnavailable
 from heliograph.core.lanes import EMAIL, INAPP, INGEST, OUTBOX, PUSH, BatchItem, IngestItem, Lane, LaneItem
-from heliograph.core.lifecycle import IN_APP, fold, status_of
-from heliograph.core.model import CHANNELS, Batch, Key, Mail, Notification, PushMessage
+from heliograph.core.lifecycle import IN_APP, History, fold, status_of
+from heliograph.core.model import CHANNELS, Batch, Key, Mail, PushMessage
 from heliograph.core.outcomes import Delivered, ProviderOutcome, Rejected, Unavailable, Unregistered
 from heliograph.core.ports import InboxQuery, Pulled, Submission
 from heliograph.core.reconciling import GRACE_MS
@@ -178,6 +178,8 @@ class System(World):
             await actions[what]()
         elif what == "wait":
             self.clock.forward(how)
+        elif what == "mute":
+            await self.mute(*how)
         elif what == "mood":
             self.provider.mood = how
         elif what == "wipe":
@@ -213,6 +215,7 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
     st.tuples(st.just("wait"), st.sampled_from([0.1, 2, 15, 31, 100])),
     st.tuples(st.just("mood"), st.sampled_from(["yes", "busy", "slow", "lost answer", "never"])),
     st.tuples(st.sampled_from(["look", "look", "ack", "wipe", "restart", "cut", "work all", "work all"]), st.none()),
+    st.tuples(st.just("mute"), st.sets(st.sampled_from(CHANNELS)).map(sorted)),
     st.tuples(st.just("queue"), st.sampled_from(["away", "back", "back"])),
     st.tuples(st.just("cache"), st.sampled_from(["flush", "online", "online"])),
 )
@@ -248,15 +251,18 @@ async def check(system: System) -> None:
         assert status_of(history) in ENDS
         if "no_route" in [one.reason for one in deliveries.values()]:
             assert history.notification.id in letters
+        if history.notification.type == "transactional":
+            assert "preference" not in [one.reason for one in deliveries.values()]
         for target in deliveries:
             taken = system.provider.taken[f"{history.notification.id} {target}"]
             marks = [e for e in history.events if e.target == target and e.kind == "unknown"]
             assert taken <= 1 + len(marks), (target, history.events)
-    await check_inbox(system, [history.notification for history in histories])
+    await check_inbox(system, histories)
 
 
-async def check_inbox(system: System, accepted: list[Notification]) -> None:
+async def check_inbox(system: System, histories: list[History]) -> None:
+    kept = [one.notification for one in histories if not any(event.hides for event in one.events)]
     for person in (ANNA, Key(TENANT, "bert")):
         shown = [item.notification.id for item in await system.store.inbox(InboxQuery(user=person, limit=1_000))]
-        expected = [one.id for one in accepted if one.user_key == person and one.in_inbox]
+        expected = [one.id for one in kept if one.user_key == person and one.in_inbox]
         assert sorted(shown) == sorted(expected)

@@ -86,6 +86,23 @@ async def test_expired_and_erased_ones_are_not_sent() -> None:
     assert (await phone.history()).open == 0
 
 
+async def test_what_its_user_muted_meanwhile_is_not_sent() -> None:
+    """Changed since it was routed: on record with the reason; its neighbours go, and what is transactional."""
+    phone = Phone()
+    news = await phone.routed(device("dev_1"), device("dev_2"), type="alert", category="news")
+    code = await phone.routed(device("dev_1"), id="ntf_2", type="transactional", category="news")
+    other = await phone.routed(device("dev_1"), id="ntf_3", type="alert", category="bill")
+    await phone.mute("push", category="news")
+    assert all_done(await phone.send(*news, *other))
+    assert all_done(await phone.send(*code))
+    assert sorted(message.data["notification_id"] for message in phone.provider.sent) == ["ntf_2", "ntf_3"]
+    for name in ("push:dev_1", "push:dev_2"):
+        assert ((await phone.delivery(name)).status, (await phone.delivery(name)).reason) == (
+            "suppressed", "preference",
+        )  # fmt: skip
+    assert [(await phone.history(one)).open for one in ("ntf_1", "ntf_2", "ntf_3")] == [0, 0, 0]
+
+
 async def test_what_was_cancelled_is_not_sent() -> None:
     """Cancelled while it waited in the lane."""
     phone = Phone()

@@ -10,8 +10,8 @@ import pytest
 
 from heliograph.core.lanes import EMAIL, INGEST, PUSH, BatchItem, EmailItem, IngestItem, push_item
 from heliograph.core.lifecycle import IN_APP, History
-from heliograph.core.model import HEAVY_CONTENT, Batch, Key, Level, Notification
-from heliograph.core.ports import DeadLetter, Submission
+from heliograph.core.model import HEAVY_CONTENT, Batch, Level, Notification
+from heliograph.core.ports import DeadLetter, Reached, Submission
 from heliograph.core.reconciling import GRACE_MS, RECHECK_MS, Verdict, examine
 from heliograph.roles.api.operations import replay
 from heliograph.roles.reconciler import Reconciler
@@ -193,6 +193,19 @@ async def test_an_unseen_frame_becomes_a_mail() -> None:
     assert len(world.waiting(EMAIL)) == 1
 
 
+async def test_an_unseen_frame_becomes_no_mail_that_its_user_muted() -> None:
+    """Escalation asks again what the user wants; with the mail muted it waits in the inbox, unless a push is left."""
+    world = World()
+    await world.anna()
+    await routed(world, IN_APP, type="alert")
+    await world.mute("email")
+    world.clock.forward(UNSEEN_S)
+    await reconciler(world).round()
+    assert world.waiting(EMAIL) == []
+    assert (await world.delivery(IN_APP)).provider == "inbox"
+    assert (await world.history()).open == 0
+
+
 async def test_an_acknowledged_frame_becomes_nothing() -> None:
     """The client has it."""
     world = World()
@@ -245,6 +258,21 @@ async def test_a_lost_batch_is_handed_over_again_and_then_waits_its_turn() -> No
     assert len(world.waiting(INGEST)) == 1
 
 
+async def test_a_batch_that_was_lost_half_way_goes_on_from_there() -> None:
+    """In the level it had reached, and not while its last chunk may still be in somebody's hands."""
+    world = World()
+    batch = await accept_batch(world)
+    world.clock.forward(1)
+    await world.store.expand([], world.clock() + GRACE_MS, Reached(batch.key, Level.P2, "1", world.clock()))
+    role = reconciler(world)
+    world.clock.forward(GRACE_S - 1)
+    await role.round()
+    assert world.waiting(INGEST) == []
+    world.clock.forward(1)
+    await role.round()
+    assert world.waiting(INGEST) == [BatchItem(TENANT, "bat_1", 2, "1")]
+
+
 async def test_a_batch_in_its_lane_and_an_expanded_one_are_left_alone() -> None:
     """It waits for the router, or there is nothing more to do."""
     world = World()
@@ -254,7 +282,7 @@ async def test_a_batch_in_its_lane_and_an_expanded_one_are_left_alone() -> None:
     world.clock.forward(GRACE_S)
     await role.round()
     assert len(world.waiting(INGEST)) == 1
-    await world.store.batch_expanded(Key(TENANT, batch.id))
+    await world.store.expand([], T0, Reached(batch.key, batch.level, "2", T0, done=True))
     world.queue.broker.wipe()
     world.clock.forward(GRACE_S)
     await role.round()

@@ -6,15 +6,27 @@ from collections.abc import Sequence
 
 import pytest
 
+from heliograph.core import wire
 from heliograph.core.errors import QueueUnavailable, StoreUnavailable
-from heliograph.core.lanes import EMAIL, INAPP, INGEST, PUSH, BatchItem, EmailItem, InAppItem, IngestItem, push_item
-from heliograph.core.lifecycle import status_of
-from heliograph.core.model import HEAVY_CONTENT, Batch, Key, Level, Notification, Type
+from heliograph.core.lanes import (
+    EMAIL,
+    INAPP,
+    INGEST,
+    PUSH,
+    BatchItem,
+    EmailItem,
+    InAppItem,
+    IngestItem,
+    LaneItem,
+    push_item,
+)
+from heliograph.core.lifecycle import fold, status_of
+from heliograph.core.model import HEAVY_CONTENT, Batch, Key, Level, Notification, Send, Type
 from heliograph.core.outcomes import DONE, Dead, Outcome
-from heliograph.core.ports import Submission
+from heliograph.core.ports import InboxQuery, Submission
 from heliograph.core.reconciling import GRACE_MS, RECHECK_MS
 from heliograph.core.routing import Means
-from heliograph.roles.router import Router
+from heliograph.roles.router import CHUNK, Router
 from tests.unit.given import T0, TENANT, device, event
 from tests.unit.roles.world import ANNA, UNSEEN_S, World, all_done
 
@@ -38,7 +50,8 @@ async def test_online_goes_to_the_page_and_the_phone() -> None:
     assert world.waiting(INAPP) == [InAppItem(one)]
     assert world.waiting(PUSH) == [push_item(one, device())]
     assert world.waiting(EMAIL) == []
-    (routed,) = (await world.history()).events
+    routed, leaves = (await world.history()).events
+    assert (leaves.kind, leaves.target, leaves.attempt) == ("sending", "in_app", 1)
     assert (routed.kind, routed.plan, routed.detail) == ("routed", ("in_app", "push:dev_1"), "the user is online")
     assert set(routed.why) == {"in_app", "push", "email"}
     assert (await world.history()).open == 2
@@ -89,6 +102,31 @@ async def test_a_redelivered_batch_writes_the_same_rows() -> None:
     assert (await world.history()).open == 2
 
 
+async def test_what_was_cancelled_before_its_frame_left_never_leaves() -> None:
+    """The router's commit decides: cancelled before it, and no box gets the item; after it, cancelling is too late."""
+    world = World()
+    await world.anna(phone=True)
+    await world.online("n1")
+    one, other = await world.accept(), await world.accept(id="ntf_2")
+    assert await world.store.cancel(one.key, T0) == "cancelled"
+    assert all_done(await route(world, one, other))
+    assert world.waiting(INAPP) == [InAppItem(other)]
+    assert [item.key.id for item in world.waiting(PUSH)] == ["ntf_2"]
+    assert await world.store.cancel(other.key, T0) == "already_left"
+
+
+async def test_a_redelivered_item_goes_to_the_page_again() -> None:
+    """The router died between its commit and the hand-over: begun already, it may go all the same."""
+    world = World()
+    await world.anna()
+    await world.online("n1")
+    one = await world.accept()
+    for _ in range(2):
+        assert all_done(await route(world, one))
+    assert world.waiting(INAPP) == [InAppItem(one), InAppItem(one)]
+    assert (await world.kinds()).count("sending in_app") == 1
+
+
 async def test_a_redelivered_item_may_be_decided_otherwise() -> None:
     """The world changed between a crash and the second try: both decisions are on record, and all they plan is owed."""
     world = World()
@@ -97,7 +135,7 @@ async def test_a_redelivered_item_may_be_decided_otherwise() -> None:
     await route(world, one)
     await world.online("n1")
     await route(world, one)
-    assert [e.plan for e in (await world.history()).events] == [("email",), ("in_app",)]
+    assert [e.plan for e in (await world.history()).events if e.kind == "routed"] == [("email",), ("in_app",)]
     assert (await world.history()).open == 2
     await world.store.record([event("sent", attempt=1), event("delivered", "in_app", attempt=1)])
     assert (await world.history()).open == 0
@@ -182,7 +220,74 @@ async def test_a_suppressed_address_that_was_the_only_way_is_an_end_of_its_own()
     assert all_done(await route(world, await world.accept(channels=("email",))))
     delivery = await world.delivery("email")
     assert (delivery.status, delivery.reason) == ("suppressed", "complaint")
+    summary = wire.explain(await world.history())["summary"]
+    assert summary == "Routed to no channel because the address is suppressed (complaint)."
     assert (await world.history()).open == 0
+
+
+async def test_what_is_muted_everywhere_ends_with_the_reason() -> None:
+    """Suppressed on every channel that was wanted, nothing handed over, nothing in the inbox, no dead letter."""
+    world = World()
+    await world.anna(phone=True)
+    await world.online("n1")
+    await world.mute("in_app", "push", "email")
+    assert all_done(await route(world, await world.accept(type="marketing")))
+    found = fold((await world.history()).events)
+    assert {name: (d.status, d.reason) for name, d in found.items()} == dict.fromkeys(
+        ("in_app", "push", "email"), ("suppressed", "preference")
+    )
+    assert (await world.history()).open == 0
+    assert status_of(await world.history()) == "suppressed"
+    explained = wire.explain(await world.history())
+    assert explained["decisions"][0]["chosen"] == []
+    assert explained["summary"] == (
+        "Routed to no channel because the user muted in-app, the user muted push, the user muted e-mail."
+    )
+    assert [world.waiting(lane) for lane in (INAPP, PUSH, EMAIL)] == [[], [], []]
+    assert await world.store.unread([ANNA]) == [0]
+
+
+async def test_what_was_withheld_ends_for_its_own_reason() -> None:
+    """One channel muted, the other's address suppressed."""
+    world = World()
+    await world.anna(phone=True)
+    await world.mute("push")
+    await world.store.suppress(Key(TENANT, "anna@acme.example"), "complaint", T0)
+    assert all_done(await route(world, await world.accept(type="alert", channels=("push", "email"))))
+    assert [(await world.delivery(name)).reason for name in ("push", "email")] == ["preference", "complaint"]
+    assert (await world.history()).open == 0
+
+
+async def test_what_is_muted_in_app_goes_its_other_ways_unseen() -> None:
+    """Neither shown live nor kept by the inbox or the stream, though the page is open; the mail goes out."""
+    world = World()
+    await world.anna()
+    await world.online("n1")
+    await world.mute("in_app")
+    assert all_done(await route(world, await world.accept(type="alert")))
+    assert (len(world.waiting(EMAIL)), world.waiting(INAPP)) == (1, [])
+    assert await world.store.inbox(InboxQuery(user=ANNA)) == []
+    assert (await world.history()).open == 1
+
+
+async def test_what_is_muted_in_app_is_hidden_also_when_it_comes_too_late() -> None:
+    """Expired before it could be routed: the inbox keeps what is late, but not what nobody wanted there."""
+    world = World()
+    await world.mute("in_app")
+    one = await world.accept(type="alert", expires_at=T0)
+    assert all_done(await route(world, one))
+    assert await world.store.inbox(InboxQuery(user=ANNA)) == []
+    assert (await world.delivery("in_app")).status == "expired"
+
+
+async def test_transactional_is_never_muted() -> None:
+    """A code or a receipt goes wherever it can."""
+    world = World()
+    await world.anna(phone=True)
+    await world.mute("in_app", "push", "email")
+    assert all_done(await route(world, await world.accept(type="transactional")))
+    assert (len(world.waiting(EMAIL)), len(world.waiting(PUSH))) == (1, 1)
+    assert await world.store.unread([ANNA]) == [1]
 
 
 async def test_a_queue_that_is_away_is_no_failure() -> None:
@@ -237,18 +342,82 @@ async def test_expanding_twice_writes_the_same_rows() -> None:
     for _ in range(2):
         items = await world.pulled(INGEST, BatchItem(TENANT, batch.id, int(batch.level)))
         await router(world).handle(items[-1:])
-    assert len(await world.store.batch_histories(Key(TENANT, batch.id))) == 2
+    assert len(await world.store.batch_histories(batch.key, "", 10)) == 2
 
 
 async def test_a_batch_is_expanded_only_when_its_members_are_on_their_way() -> None:
-    """With the queue away it stays to be done, and the same batch is handled again."""
+    """With the queue away its members are to be looked at, and the same item is handled again."""
     world = World()
     batch = await accept_batch(world, 2, title="News")
     items = await world.pulled(INGEST, BatchItem(TENANT, batch.id, int(batch.level)))
     world.queue.broker.away = True
     with pytest.raises(QueueUnavailable):
         await router(world).handle(items)
-    assert await world.store.batches_due(T0 + GRACE_MS, 10) == [batch]
+    assert len(await world.store.due(Level.P2, T0 + GRACE_MS, 10)) == 2
+    world.queue.broker.away = False
+    assert all_done(await router(world).handle(items))
+    assert [item.key.id for item in world.waiting(INGEST)] == [batch.member(n).id for n in range(2)]
+
+
+async def expand(world: World, batch: Batch) -> list[list[LaneItem]]:
+    """Everything of a batch, chunk by chunk: what each one hands over."""
+    chunks: list[list[LaneItem]] = []
+    item: LaneItem | None = BatchItem(TENANT, batch.id, int(batch.level))
+    while item:
+        pulled = await world.pulled(INGEST, item)
+        assert all_done(await router(world).handle(pulled))
+        await world.queue.settle(pulled)
+        chunks.append(world.waiting(INGEST))
+        item = next((one for one in chunks[-1] if isinstance(one, BatchItem)), None)
+        world.queue.broker.wipe()
+    return chunks
+
+
+async def test_a_long_list_goes_chunk_by_chunk() -> None:
+    """The rest goes to the end of the lane as an item of its own, so that nobody waits behind the whole list."""
+    world = World()
+    batch = await accept_batch(world, CHUNK + 2, title="News")
+    first, second = await expand(world, batch)
+    assert [len(first), len(second)] == [CHUNK + 1, 2]
+    assert first[-1] == BatchItem(TENANT, batch.id, 2, str(CHUNK))
+    assert await world.store.batches_due(T0 + 10 * GRACE_MS, 10) == []
+    assert len(await world.store.batch_histories(batch.key, "", 2 * CHUNK)) == CHUNK + 2
+
+
+async def test_a_bulk_goes_level_by_level() -> None:
+    """Each send in the lane of its own type; the urgent ones are expanded before the others are looked at (G6)."""
+    world = World()
+    kinds: list[Type] = ["transactional", "transactional", "alert", "marketing"]
+    sends = tuple(
+        Send(place, Notification("", TENANT, f"user-{place}", kind, T0, title="Hi"))
+        for place, kind in zip((3, 1, 0, 2), kinds, strict=True)
+    )
+    batch = Batch("bat_" + "0" * 26, TENANT, "transactional", T0, sends=sends)
+    await world.store.accept([Submission(tenant=TENANT, batch=batch, check_at=T0 + GRACE_MS)])
+    chunks = await expand(world, batch)
+    assert [[item.level for item in chunk] for chunk in chunks] == [
+        [Level.P0, Level.P0, Level.P1], [Level.P1, Level.P2], [Level.P2],
+    ]  # fmt: skip
+    assert [item.key.id[-5:] for chunk in chunks for item in chunk if isinstance(item, IngestItem)] == [
+        "00003", "00001", "00000", "00002",
+    ]  # fmt: skip
+
+
+async def test_a_topic_reaches_everybody_who_is_subscribed() -> None:
+    """In pages, each subscriber once, whoever comes or goes meanwhile; a second copy writes the same rows."""
+    world = World()
+    users = [f"user-{n:04d}" for n in range(CHUNK + 1)]
+    await world.store.subscribe(Key(TENANT, "news"), users)
+    content = Notification("", TENANT, "", "marketing", T0, title="News")
+    batch = Batch("bat_" + "0" * 26, TENANT, "marketing", T0, content, topic="news")
+    await world.store.accept([Submission(tenant=TENANT, batch=batch, check_at=T0 + GRACE_MS)])
+    for _ in range(2):
+        chunks = await expand(world, batch)
+        items = [item for chunk in chunks for item in chunk if isinstance(item, IngestItem)]
+        assert [item.notification.user for item in items] == users
+    found = await world.store.batch_histories(batch.key, "", 2 * CHUNK)
+    assert sorted(h.notification.user for h in found) == users
+    assert await world.store.batches_due(T0 + 10 * GRACE_MS, 10) == []
 
 
 async def test_notifications_and_batches_share_a_lane() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from heliograph.core.frames import NotificationFrame, NotificationFrames, unpack
 from heliograph.core.lanes import Lane, LaneItem
 from heliograph.core.lifecycle import Delivery, History, fold
-from heliograph.core.model import Key, Level, Notification, User
+from heliograph.core.model import Channel, Key, Level, Notification, Preferences, User
 from heliograph.core.outcomes import DONE, Outcome
 from heliograph.core.ports import PresenceLease, Pulled, Submission
 from heliograph.core.reconciling import GRACE_MS
@@ -44,6 +44,12 @@ class World:
         if phone:
             await self.store.add_device(device())
         return await self.store.put_user(user(**fields))
+
+    async def mute(self, *channels: Channel, category: str | None = None) -> None:
+        """Anna wants nothing on these channels: of the category if one is named, else in general."""
+        choices = dict.fromkeys(channels, False)
+        wanted = Preferences(categories={category: choices}) if category else Preferences(choices)
+        await self.store.put_preferences(ANNA, wanted, self.clock())
 
     async def online(self, *nodes: str, connected_device: str = "") -> None:
         """Anna has a page open on each of these nodes, and what the nodes are told is noted in `heard`."""

@@ -13,7 +13,7 @@ from heliograph.access import ServerKeys, UserTokens, create_key
 from heliograph.core.model import Key, Notification
 from heliograph.core.ports import DeadLetter
 from heliograph.fanout import InboxFanout
-from heliograph.roles.api import inbox, notifications, operations, sending, users
+from heliograph.roles.api import bulk, inbox, notifications, operations, preferences, sending, topics, users
 from heliograph.web import Callers, application
 from tests.unit.roles.world import World
 
@@ -91,8 +91,11 @@ class Service(World):
         self.sending = sending.Sending(self.store, self.queue, self.clock, high_water)
         self.handlers: list[ControllerRouterHandler] = [
             *sending.routes(self.sending, callers, self.clock),
+            *bulk.routes(bulk.BulkSending(self.sending, self.store, self.clock), callers),
+            *topics.routes(self.store, callers),
             *notifications.routes(self.store, callers, self.clock),
             *users.routes(self.store, self.presence, callers, self.clock),
+            *preferences.routes(self.store, callers, self.clock),
             *inbox.routes(self.store, fanout, callers, self.clock),
             *operations.routes(self.store, self.queue, callers, self.clock),
         ]

@@ -69,7 +69,7 @@ async def test_everything_sent_to_me_is_there_newest_first(page: Page) -> None:
     assert (found["unread"], found["next_cursor"]) == (3, None)
     assert found["items"][2] == {
         "id": ids[0], "type": "alert", "category": "a.b", "title": "Hello", "body": "Hi", "data": {"k": 1},
-        "action_url": "https://x", "image_url": None, "created_at": "2027-01-15T08:00:01.000Z",
+        "action_url": "https://x", "created_at": "2027-01-15T08:00:01.000Z",
         "seen_at": None, "read_at": None,
         "archived_at": None,
     }  # fmt: skip

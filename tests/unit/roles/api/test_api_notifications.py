@@ -8,7 +8,7 @@ import pytest
 
 from heliograph.core.lifecycle import IN_APP
 from heliograph.core.model import Key
-from heliograph.core.ports import InboxQuery
+from heliograph.core.ports import InboxQuery, Reached
 from tests.unit.given import TENANT, event
 from tests.unit.roles.api.service import Service
 from tests.unit.roles.world import ANNA
@@ -72,7 +72,7 @@ async def test_a_batch_counts_its_members(service: Service) -> None:
     assert batch
     shown = await service.call("GET", f"/v1/batches/{batch.id}")
     assert shown.json == {"id": batch.id, "accepted": 3, "by_status": {"accepted": 3}}
-    await service.store.expand([batch.member(0), batch.member(1)], 0)
+    await service.store.expand([batch.member(0), batch.member(1)], 0, Reached(batch.key, batch.level, "2", 0))
     for n, kind in enumerate(("sent", "failed")):
         name = batch.member(n).id
         await service.store.record([

@@ -39,7 +39,9 @@ async def refused(service: Service, status: int, code: str, **request: Any) -> d
     ("fields", "paths"),
     [
         ({"colour": "red"}, {"colour"}), ({"send_at": "2027-01-01T09:00:00Z"}, {"send_at"}),
-        ({"template": "x"}, {"template"}), ({"to": {"topic": "x"}}, {"to.topic"}), ({"to": 5}, {"to"}),
+        ({"template": "x"}, {"template"}), ({"to": {"topic": "a b"}}, {"to.topic"}), ({"to": 5}, {"to"}),
+        ({"to": {"topic": "x", "id": "anna"}}, {"to"}), ({"to": ["a", {"topic": "x"}]}, {"to[1].topic"}),
+        ({"to": {"email": "a@b.example"}}, {"to.id"}),
         ({"to": ""}, {"to"}), ({"to": []}, {"to"}), ({"to": ["a"] * 1_001}, {"to"}), ({"to": ["a", "b c"]}, {"to[1]"}),
         ({"to": {"id": "a", "email": "x"}}, {"to.email"}), ({"to": {"id": "a", "e-mail": "x"}}, {"to.e-mail"}),
         ({"type": "urgent"}, {"type"}), ({"title": 5}, {"title"}), ({"title": "x" * 201}, {"title"}),

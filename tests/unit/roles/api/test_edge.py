@@ -11,7 +11,7 @@ from heliograph.core.errors import PresenceUnavailable, QueueUnavailable, StoreU
 from tests.unit.roles.api.service import Service
 
 ROUTES = {
-    "POST /v1/send", "POST /send",
+    "POST /v1/send", "POST /send", "POST /v1/send/bulk",
     "GET /v1/notifications/{notification_id}", "DELETE /v1/notifications/{notification_id}",
     "GET /v1/notifications/{notification_id}/timeline", "GET /v1/notifications/{notification_id}/explain",
     "GET /v1/batches/{batch_id}",
@@ -20,13 +20,20 @@ ROUTES = {
     "GET /v1/users/{user_id}/devices", "POST /v1/users/{user_id}/devices",
     "DELETE /v1/users/{user_id}/devices/{device_id}", "POST /v1/devices", "DELETE /v1/devices/{device_id}",
     "GET /v1/inbox", "GET /v1/inbox/unread", "POST /v1/inbox/{item_id}/{mark}", "POST /v1/inbox/read-all",
-    "GET /v1/lanes", "GET /v1/dlq", "POST /v1/dlq/replay",
+    "GET /v1/topics/{topic}", "GET /v1/users/{user_id}/topics",
+    "GET /v1/topics/{topic}/subscribers", "POST /v1/topics/{topic}/subscribers", "POST /v1/topics/{topic}/unsubscribe",
+    "PUT /v1/topics/{topic}/subscribers/{user_id}", "DELETE /v1/topics/{topic}/subscribers/{user_id}",
+    "GET /v1/preferences", "PUT /v1/preferences", "GET /v1/users/{user_id}/preferences",
+    "PUT /v1/users/{user_id}/preferences", "GET /v1/lanes", "GET /v1/dlq", "POST /v1/dlq/replay",
 }  # fmt: skip
-"""CONTRACT sections 2 to 4 and 7, as far as they are built; templates, topics and preferences come later."""
+"""CONTRACT sections 2 to 4 and 7, as far as they are built; templates come later."""
 BODIES = {
     "POST /v1/send": "SendRequest", "POST /send": "SendRequest", "PUT /v1/users/{user_id}": "UserInput",
     "POST /v1/users/{user_id}/token": "TokenInput", "POST /v1/users/{user_id}/devices": "DeviceInput",
     "POST /v1/devices": "DeviceInput", "POST /v1/dlq/replay": "ReplayInput",
+    "POST /v1/topics/{topic}/subscribers": "SubscribersInput",
+    "POST /v1/topics/{topic}/unsubscribe": "SubscribersInput",
+    "PUT /v1/preferences": "PreferencesInput", "PUT /v1/users/{user_id}/preferences": "PreferencesInput",
 }  # fmt: skip
 
 
@@ -69,6 +76,8 @@ async def test_the_openapi_document_has_every_route_and_every_body(service: Serv
         assert {"4XX", "503"} <= set(operation["responses"]), name
         schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
         assert schema.get("$ref", "").removeprefix("#/components/schemas/") == BODIES.get(name, ""), name
+    bulk = operations["POST /v1/send/bulk"]["requestBody"]["content"]["application/json"]["schema"]
+    assert bulk == {"type": "array", "items": {"$ref": "#/components/schemas/SendRequest"}}
     send = document["components"]["schemas"]["SendRequest"]
     assert send["required"] == ["to"]
     assert send["additionalProperties"] is False

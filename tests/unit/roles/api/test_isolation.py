@@ -36,7 +36,7 @@ class Ours:
 
 def snapshot(store: MemoryStore) -> str:
     rows = store._kept
-    return repr((rows.sent, rows.batches, rows.users, rows.devices, rows.letters, rows.suppressed))
+    return repr((rows.sent, rows.batches, rows.users, rows.devices, rows.letters, rows.suppressed, rows.preferences))
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,7 @@ def snapshot(store: MemoryStore) -> str:
         ("GET", "/v1/users/{}", "user"),
         ("DELETE", "/v1/users/{}", "user"),
         ("GET", "/v1/users/{}/devices", "user"),
+        ("GET", "/v1/users/{}/preferences", "user"),
         ("DELETE", "/v1/users/{}/devices/dev_1", "user"),
         ("DELETE", "/v1/users/anna/devices/{}", "device"),
     ],
@@ -65,7 +66,7 @@ async def test_a_foreign_object_answers_like_an_unknown_one(
     foreign = await service.call(method, path.format(ours.ids[name]), key=service.other_key)
     unknown = await service.call(method, path.format(ours.unknown(name)), key=service.other_key)
     assert foreign.everything == unknown.everything
-    assert foreign.status == (200 if path.endswith("/devices") else 404)
+    assert foreign.status == (200 if path.endswith(("/devices", "/preferences")) else 404)
     assert snapshot(service.store) == before
     own = await service.call("GET", f"/v1/notifications/{ours.ids['notification']}")
     assert own.status == 200
