@@ -20,12 +20,14 @@ export function Steps({ sent, adaIsThere }: StepsProps): ReactNode {
   const next = done.map((before, index) => before || now[index] === true);
   if (next.some((value, index) => value !== done[index])) setDone(next);
   return (
-    <ol className="steps">
-      <Step done={done[0]}>Order something as Ada. She is on the page, so it appears there.</Step>
-      <Step done={done[1]}>Switch Ada offline and confirm another order.</Step>
-      <Step done={done[2]}>Nobody was on the page: it came as a mail.</Step>
-      <Step done={done[3]}>Switch her back online. It waits in her inbox too.</Step>
-    </ol>
+    <section aria-label="Try it">
+      <ol className="steps">
+        <Step done={done[0]}>Order something as Ada. She is on the page, so it appears there.</Step>
+        <Step done={done[1]}>Switch Ada offline and confirm another order.</Step>
+        <Step done={done[2]}>Nobody was on the page: it came as a mail.</Step>
+        <Step done={done[3]}>Switch her back online. It waits in her inbox too.</Step>
+      </ol>
+    </section>
   );
 }
 

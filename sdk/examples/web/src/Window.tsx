@@ -44,6 +44,7 @@ export function Window({ person, online, onOnline, onSend }: WindowProps): React
               role="switch"
               aria-label={`${person.name} has the shop open`}
               checked={online}
+              aria-checked={online}
               onChange={(event) => onOnline(event.currentTarget.checked)}
             />
           </label>
@@ -65,7 +66,7 @@ function Shop({ onSend }: Pick<WindowProps, "onSend">): ReactNode {
   const toShop = useCallback((_: unknown, event: { preventDefault(): void }) => event.preventDefault(), []);
   return (
     <div className="shop">
-      <nav>
+      <div className="shop-top">
         <strong>Lumen &amp; Lee</strong>
         <Bell>
           <Inbox
@@ -73,7 +74,7 @@ function Shop({ onSend }: Pick<WindowProps, "onSend">): ReactNode {
             preferences={<Preferences categories={CATEGORIES} channels={["in_app", "email"]} />}
           />
         </Bell>
-      </nav>
+      </div>
       <p className="claim">Light for long nights.</p>
       <ul className="products">
         {PRODUCTS.map((product) => (

@@ -6,7 +6,8 @@ import { type Explanation, explain, type Kind, type Mail, mailsAfter, type Perso
 const EVERY_MS = 500;
 /** As long as the e-mail after all may take, when an open page doesn't acknowledge. */
 const WATCH_MS = 60_000;
-const SETTLED = new Set(["sent", "delivered", "failed", "suppressed", "expired", "cancelled"]);
+/** `sent` isn't among them: the page's or the provider's word that it arrived comes a moment later. */
+const SETTLED = new Set(["delivered", "failed", "suppressed", "expired", "cancelled"]);
 
 export interface Sent {
   readonly id: string;

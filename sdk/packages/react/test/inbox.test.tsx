@@ -231,6 +231,17 @@ describe("loading", () => {
     expect(client.fetchMore).toHaveBeenCalledTimes(1);
   });
 
+  it("asks once more after each page, and hears the last of several changes", async () => {
+    client.show({ notifications: [notification("a")], hasMore: true });
+    const { container } = renderWith(client, <Inbox />);
+    await act(async () => scroll(end(container), false, true));
+    expect(client.fetchMore).toHaveBeenCalledTimes(1);
+    await act(async () => scroll(end(container), true)); // a new observer, or nothing would be told
+    expect(client.fetchMore).toHaveBeenCalledTimes(2);
+    await act(async () => scroll(end(container), true, false));
+    expect(client.fetchMore).toHaveBeenCalledTimes(2);
+  });
+
   it("does not try again by itself what failed", async () => {
     client.show({ notifications: [notification("a")], hasMore: true, error: failure });
     const { container } = renderWith(client, <Inbox />);

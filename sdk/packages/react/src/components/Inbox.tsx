@@ -176,8 +176,7 @@ function List(props: ListPageProps & WithList): ReactNode {
   const feed = useRef<HTMLDivElement>(null);
   const end = useRef<HTMLDivElement>(null);
   const { notifications, hasMore, isFetching, isLoading, error, seen, fetchMore } = list;
-  const more = useCallback(() => void fetchMore(), [fetchMore]);
-  useReached(end, hasMore && !isFetching && !error, more);
+  useReached(end, hasMore && !isFetching && !error, fetchMore);
   useSeenOnScreen(feed, notifications, (ids) => void seen(ids).catch(ignore)); // next time, then
   return (
     <>

@@ -42,18 +42,13 @@ export function Toasts(props: ToastsProps): ReactNode {
   });
   const dismiss = useCallback((id: string) => setShown((before) => before.filter((one) => one.id !== id)), []);
   return (
-    <section
-      className={`hg hg-toasts ${className}`}
-      style={style}
-      data-placement={placement}
-      aria-label={strings.toasts}
-    >
-      <ol aria-live="polite" aria-relevant="additions">
+    <div className={`hg hg-toasts ${className}`} style={style} data-placement={placement}>
+      <ol aria-label={strings.toasts} aria-live="polite" aria-relevant="additions">
         {shown.map((notification) => (
           <Toast key={notification.id} {...props} notification={notification} onDismiss={dismiss} />
         ))}
       </ol>
-    </section>
+    </div>
   );
 }
 

@@ -1,6 +1,6 @@
 // What is on the screen: cards that were looked at, and the end of the list that asks for more.
 
-import { type RefObject, useEffect } from "react";
+import { type RefObject, useEffect, useState } from "react";
 import { useLatest } from "../hooks/useLatest.ts";
 
 const SEEN_AFTER_MS = 400;
@@ -37,15 +37,22 @@ function note(entries: IntersectionObserverEntry[], visible: Set<string>): void 
   }
 }
 
-/** Calls `onReached` while the element is within a screen's length of the visible part of its scroller. */
-export function useReached(end: RefObject<HTMLElement | null>, enabled: boolean, onReached: () => void): void {
+/**
+ * Calls `onReached` whenever the element is within a screen's length of the visible part of its scroller, and again
+ * after each call until it is not.
+ */
+export function useReached(end: RefObject<HTMLElement | null>, enabled: boolean, onReached: () => Promise<void>): void {
+  const [calls, setCalls] = useState(0);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: an observer tells of changes only, so each call gets a new one
   useEffect(() => {
     if (!enabled || !end.current || typeof IntersectionObserver === "undefined") return undefined;
-    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && onReached(), {
-      root: end.current.closest("[data-hg-scroller]"),
-      rootMargin: "100% 0px",
-    });
+    const look = (entries: IntersectionObserverEntry[]): void => {
+      // A busy page is told of several changes at once, the last of which holds.
+      if (entries.at(-1)?.isIntersecting) void onReached().then(() => setCalls((before) => before + 1));
+    };
+    const root = end.current.closest("[data-hg-scroller]");
+    const observer = new IntersectionObserver(look, { root, rootMargin: "100% 0px" });
     observer.observe(end.current);
     return () => observer.disconnect();
-  }, [end, enabled, onReached]);
+  }, [end, enabled, onReached, calls]);
 }

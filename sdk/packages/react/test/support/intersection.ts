@@ -25,11 +25,10 @@ export function installIntersections(): void {
   vi.stubGlobal("IntersectionObserver", FakeIntersectionObserver);
 }
 
-/** The element comes onto the screen, or leaves it. */
-export function scroll(target: Element, isIntersecting: boolean): void {
+/** The element comes onto the screen, or leaves it; several changes are told at once, as by a busy browser. */
+export function scroll(target: Element, ...changes: readonly boolean[]): void {
+  const entries = changes.map((isIntersecting) => ({ target, isIntersecting }) as unknown as IntersectionObserverEntry);
   for (const { callback, targets } of [...observers]) {
-    if (targets.has(target)) {
-      callback([{ target, isIntersecting } as unknown as IntersectionObserverEntry], {} as IntersectionObserver);
-    }
+    if (targets.has(target)) callback(entries, {} as IntersectionObserver);
   }
 }
