@@ -5,8 +5,9 @@
 
 import type { Clock, KeyValueStorage } from "@heliograph/client";
 
-/** A token that hasn't come by then is waited for with the list on the screen. */
-const PATIENCE_MS = 3000;
+/** A token that hasn't come by then is waited for with the list on the screen. Within the second after which the client
+ * begins to load lists: what was kept is shown before that or not at all. */
+const PATIENCE_MS = 700;
 
 export interface OfflineStart {
   readonly getToken: () => string | Promise<string>;

@@ -1,9 +1,10 @@
-// Takes away every global of browsers and Node that React Native on Hermes lacks, before a test file loads anything.
+// Takes away the globals of browsers and Node that React Native lacks, before a test file loads anything; `atob` stays,
+// which Hermes has since React Native 0.74.
 // What React Native sets up itself (Libraries/Core/setUpXHR.js) is put in by network.ts; `AbortController` is the one of
 // its own choice, which knows neither `signal.reason` nor `AbortSignal.timeout`.
 
 const ABSENT = [
-  "window", // is there on a phone, but it is only `globalThis`: see surroundings.test.tsx
+  "window", // is there on a phone, but it is only `globalThis`
   "document",
   "navigator",
   "location",
@@ -24,8 +25,6 @@ const ABSENT = [
   "structuredClone",
   "TextEncoder",
   "TextDecoder",
-  "atob",
-  "btoa",
   "ReadableStream",
   "WritableStream",
   "TransformStream",
