@@ -5,8 +5,8 @@
 
 import type { Clock, KeyValueStorage } from "@heliograph/client";
 
-/** A token that hasn't come by then is waited for with the list on the screen. Within the second after which the client
- * begins to load lists: what was kept is shown before that or not at all. */
+// A token that hasn't come by then is waited for with the list on the screen. It is less than the second after which the
+// client begins to load lists: what was kept is shown before that or not at all.
 const PATIENCE_MS = 700;
 
 export interface OfflineStart {
@@ -21,18 +21,12 @@ export interface OfflineStart {
 /** The same `getToken`; only the first answer may be a stand-in, when the real one fails or takes long. */
 export function tokenForStart(start: OfflineStart): () => Promise<string> {
   let first = true;
-  let asked: Promise<string> | null = null;
-  const ask = (): Promise<string> => {
-    asked ??= real(start).finally(() => {
-      asked = null;
-    });
-    return asked;
-  };
   return async () => {
-    if (!first) return ask();
+    const standIn = first ? await remembered(start) : null;
     first = false;
-    const standIn = await remembered(start);
-    return standIn === null ? ask() : Promise.race([ask().catch(() => standIn), after(start.clock, standIn)]);
+    if (standIn === null) return real(start);
+    // One that hangs is left behind: whoever is refused with the stand-in asks anew, over the network of then.
+    return Promise.race([real(start).catch(() => standIn), after(start.clock, standIn)]);
   };
 }
 

@@ -185,8 +185,7 @@ describe("storage", () => {
     const storage = new MemoryStorage();
     await usedBefore(storage);
     server.away = true;
-    let give = (_token: string) => {};
-    const getToken = jest.fn(() => new Promise<string>((resolve) => (give = resolve)));
+    const getToken = jest.fn(() => (server.away ? new Promise<string>(() => {}) : tokenOf("ada")));
     await shown(
       server,
       <>
@@ -199,11 +198,9 @@ describe("storage", () => {
     await settle(800);
     inboxIs(["n002", "n001"]);
     server.away = false;
-    await happens(() => give(tokenOf("ada")));
     await appGoes("active");
     await settle(2000);
     expect(status()).toMatch(/^connected/);
-    expect(getToken).toHaveBeenCalledTimes(1);
   });
 
   test("nobody sees the list of who was signed in before", async () => {
