@@ -2,6 +2,7 @@
 // Blob. The JavaScript half, which an app sees, is React Native's own: `installNetwork` puts it in place as an app has it.
 
 import http from "node:http";
+import { DeviceEventEmitter, NativeModules } from "react-native";
 import WebSocket from "ws";
 
 interface BlobData {
@@ -20,10 +21,9 @@ interface NativeRequest {
 
 /** What React Native has inside and gives no types for. */
 const own = (path: string) => jest.requireActual(`react-native/Libraries/${path}`);
-const { default: RCTDeviceEventEmitter } = own("EventEmitter/RCTDeviceEventEmitter");
-const { default: NativeModules } = own("BatchedBridge/NativeModules");
 
-const emit = (event: string, told: unknown): void => RCTDeviceEventEmitter.emit(event, told);
+const bridge = DeviceEventEmitter; // now: React Native loads it when it is named, and a socket may end after the test
+const emit = (event: string, told: unknown): void => bridge.emit(event, told);
 const sockets = new Map<number, WebSocket>();
 const requests = new Map<number, http.ClientRequest>();
 const blobs = new Map<string, Buffer>();
@@ -84,13 +84,13 @@ const fileReaderModule = {
 
 /** fetch, WebSocket and what belongs to them as in Libraries/Core/setUpXHR.js, over the sockets of this machine. */
 export function installNetwork(): void {
-  Object.assign(NativeModules.WebSocketModule, webSocketModule);
-  Object.assign(NativeModules.Networking, networking);
-  Object.assign(NativeModules.BlobModule, {
+  Object.assign(NativeModules["WebSocketModule"], webSocketModule);
+  Object.assign(NativeModules["Networking"], networking);
+  Object.assign(NativeModules["BlobModule"], {
     addNetworkingHandler: () => {},
     release: (id: string) => blobs.delete(id),
   });
-  NativeModules.FileReaderModule = fileReaderModule;
+  NativeModules["FileReaderModule"] = fileReaderModule;
   // XMLHttpRequest looks at Blob as it is loaded, fetch at both.
   Object.assign(globalThis, { Blob: own("Blob/Blob").default, FileReader: own("Blob/FileReader").default });
   Object.assign(globalThis, {
