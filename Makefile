@@ -7,7 +7,7 @@ CHROMIUM := /usr/bin/chromium
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up lab test check fix unit e2e sdk browser demo bench chaos lock clean
+.PHONY: help setup up lab test check fix unit e2e sdk openapi browser demo bench chaos lock clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /\1\t/' | expand -t 10
@@ -67,6 +67,10 @@ e2e: $(VENV)/.test ## end-to-end tests only
 
 sdk: sdk/node_modules/.installed ## the clients: build, lint, types, packaging, size, tests
 	@cd sdk && npm run --silent check && npm test --silent
+
+openapi: $(VENV)/.test sdk/node_modules/.installed ## what the clients rely on, anew from the running system
+	@$(BIN)/python -m tests.support.openapi
+	@cd sdk && npm run --silent openapi
 
 browser: $(VENV)/.test $(CHROMIUM) sdk/node_modules/.installed ## pages in a real browser against the running system
 	@cd sdk && npm run --silent build

@@ -1,4 +1,4 @@
-"""`python -m bench [accept|realtime|all] [--seconds N] [--json FILE]`: runs scenarios, shows and keeps the results."""
+"""`python -m bench [SCENARIO|all] [--seconds N] [--json FILE]`: runs scenarios, shows and keeps the results."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ import uvloop
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from bench import accept, realtime
+from bench import accept, push, realtime
 from bench.report import RESULTS, Report, show, write
 from bench.scenario import Bench, Result
 
 SCENARIOS: Final[dict[str, Callable[[Bench], Awaitable[Result]]]] = {
     "accept": accept.run,
     "realtime": realtime.run,
+    "push": push.run,
 }
 console = Console()
 

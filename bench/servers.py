@@ -40,7 +40,7 @@ class Server:
         headers = {"Authorization": f"Bearer {KEY}"}
         async with self.session.request(method, url, json=body, headers=headers) as response:
             response.raise_for_status()
-            return await response.json()
+            return await response.json() if response.status != 204 else None
 
     async def backlog(self) -> int:
         """Notifications that no worker has settled yet."""
@@ -63,6 +63,14 @@ async def heliograph(folder: Path, **settings: Any) -> AsyncIterator[Server]:
     command += ["--lab-port", str(lab_port)]
     environment = {"bootstrap_key": KEY, "log_level": "warning", "log_format": "text", **settings}
     async with _server("heliograph", command, port, environment) as server:
+        yield server
+
+
+@asynccontextmanager
+async def lab() -> AsyncIterator[Server]:
+    """The provider lab alone."""
+    port = _free_port(3)
+    async with _server("lab", ["-m", "heliograph", "lab", "--port", str(port)], port, {}) as server:
         yield server
 
 

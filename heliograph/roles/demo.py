@@ -144,8 +144,8 @@ def _back_end(tokens: UserTokens, accept: Accept, clock: Clock) -> list[Controll
         content = content_of(wanted, f"http://{header(request, b'host')}")
         checked = sending.read(wire.encode({**content, "to": to if len(to) > 1 else to[0]}))
         accepted = await accept(sending.submission(checked, TENANT, clock(), ""))
-        members = [batch_member_id(accepted.id, index) for index in range(accepted.count or 0)]
-        return json({"ids": members or [accepted.id]}, 202)
+        members = [batch_member_id(accepted.id, index) for index in range(len(to))]
+        return json({"ids": members if len(to) > 1 else [accepted.id]}, 202)
 
     return [token, send]
 

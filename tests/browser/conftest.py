@@ -19,6 +19,7 @@ from tests.support.system import Heliograph
 CHROMIUM = "/usr/bin/chromium"
 SDK = Path(__file__).parents[2] / "sdk"
 CLIENT = SDK / "packages/client/dist"
+REACT = SDK / "packages/react/dist"
 
 
 @pytest_asyncio.fixture
@@ -45,6 +46,7 @@ async def site(system: Heliograph, cable: Cable) -> AsyncIterator[Site]:
     assert (CLIENT / "index.js").exists(), "the SDK is not built: `make sdk`"
     one = Site(system, cable)
     one.folder("/client", CLIENT)
+    one.folder("/react", REACT)
     one.folder("/page", Path(__file__).parent / "page")
     await one.start()
     yield one

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from heliograph.cli.demo import mails_of
+from heliograph.cli.demo import mails_of, require
+from heliograph.cli.options import Options
 from heliograph.core.lanes import INGEST, BatchItem, IngestItem
 from heliograph.core.lifecycle import Event
 from heliograph.core.model import Key
@@ -193,3 +194,14 @@ async def test_why_it_went_where_it_went(shop: Shop) -> None:
     other = await shop.send(to="anna")
     (await shop.at_home("GET", f"/demo/api/explain?id={other['id']}")).problem(404, "not_found")
     (await shop.at_home("GET", "/demo/api/explain")).problem(404, "not_found")
+
+
+def test_a_demo_that_cant_be_served_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything starts: no page was built, or the API would run in other processes."""
+    monkeypatch.setattr(demo, "PAGE", tmp_path)
+    with pytest.raises(ValueError, match="make demo"):
+        require(Options((), tmp_path, 8080, demo=True))
+    (tmp_path / "index.html").touch()
+    require(Options((), tmp_path, 8080, demo=True))
+    with pytest.raises(ValueError, match="--api"):
+        require(Options((), tmp_path, 8080, api=2, demo=True))

@@ -2,7 +2,7 @@
 
 import { relativeTime, useNow } from "@heliograph/react";
 import type { ReactNode } from "react";
-import type { Kind, Mail, PersonId } from "./backEnd.ts";
+import type { Decision, Kind, Mail, PersonId } from "./backEnd.ts";
 import { nameOf, PEOPLE } from "./people.ts";
 import type { Sent } from "./watching.ts";
 
@@ -88,7 +88,6 @@ const TITLES: Readonly<Record<Kind, string>> = {
   alert: "Low stock",
   campaign: "Winter sale",
 };
-const PLACES: Readonly<Record<string, string>> = { in_app: "Screen", email: "Mail", push: "Push" };
 
 export function Reasons({ sent }: { readonly sent: readonly Sent[] }): ReactNode {
   return (
@@ -107,7 +106,6 @@ export function Reasons({ sent }: { readonly sent: readonly Sent[] }): ReactNode
 
 function Reason({ sent: { kind, explanation } }: { readonly sent: Sent }): ReactNode {
   const decision = explanation?.decisions.at(-1);
-  const places = decision?.chosen ?? [];
   return (
     <li data-kind={kind}>
       <div className="what">
@@ -115,15 +113,35 @@ function Reason({ sent: { kind, explanation } }: { readonly sent: Sent }): React
         {explanation && <span>to {nameOf(explanation.user)}</span>}
       </div>
       <div className="where">
-        {places.map((place) => (
-          <span key={place} className="place" data-place={place}>
-            {PLACES[place] ?? place}
-          </span>
-        ))}
-        {decision && places.length === 0 && <span className="place">Inbox only</span>}
+        {decision && placesOf(decision).map((place) => <Place key={place} place={place} />)}
         <span className="status">{explanation?.status ?? "accepted"}</span>
       </div>
-      {decision && <p>because {decision.because}</p>}
+      {decision && <p>because {[decision.because, ...mutedIn(decision)].join(", and ")}</p>}
     </li>
   );
+}
+
+type Where = "screen" | "mail" | "push" | "inbox";
+
+const WORDS: Readonly<Record<Where, string>> = { screen: "Screen", mail: "Mail", push: "Push", inbox: "Inbox" };
+
+function Place({ place }: { readonly place: Where }): ReactNode {
+  return (
+    <span className="place" data-place={place}>
+      {WORDS[place]}
+    </span>
+  );
+}
+
+/** In-app is the screen of who is there; for who isn't, and can't be reached otherwise, it waits in the inbox. */
+function placesOf({ chosen, channels }: Decision): readonly Where[] {
+  const waits = (channels["in_app"] ?? "").endsWith("it waits in the inbox");
+  const places: Readonly<Record<string, Where>> = { in_app: waits ? "inbox" : "screen", email: "mail", push: "push" };
+  const found = chosen.flatMap((channel) => places[channel] ?? []);
+  return found.length > 0 ? found : ["inbox"];
+}
+
+/** What the person doesn't want: "the user muted e-mail for marketing". */
+function mutedIn({ channels }: Decision): readonly string[] {
+  return Object.values(channels).flatMap((sentence) => /: (the user muted .*)$/.exec(sentence)?.[1] ?? []);
 }

@@ -11,15 +11,19 @@ export interface Mail {
   readonly body: string;
 }
 
+export interface Decision {
+  readonly because: string;
+  /** Channels. */
+  readonly chosen: readonly string[];
+  /** A sentence for each channel. */
+  readonly channels: Readonly<Record<string, string>>;
+}
+
 export interface Explanation {
   readonly id: string;
   readonly user: PersonId;
   readonly status: string;
-  readonly decisions: readonly {
-    readonly decision: string;
-    readonly because: string;
-    readonly chosen: readonly string[];
-  }[];
+  readonly decisions: readonly Decision[];
 }
 
 export async function userToken(user: PersonId): Promise<string> {

@@ -9,7 +9,7 @@ export type Phase =
   | "idle" // not started
   | "authorizing" // waiting for a token
   | "opening" // the socket is on its way to `connected`
-  | "live"
+  | "connected"
   | "waiting" // backoff
   | "suspended" // the app is in the background
   | "unauthorized"
@@ -104,12 +104,12 @@ type OfSocket = Extract<Event, { is: "opened" | "heard" | "renewed" | "jumped" |
 
 /** Events of a socket; without one they are late and mean nothing. */
 function connectedTo(machine: Machine, event: OfSocket, random: number): Step {
-  if (machine.phase !== "opening" && machine.phase !== "live") return [machine, []];
+  if (machine.phase !== "opening" && machine.phase !== "connected") return [machine, []];
   switch (event.is) {
     case "opened":
       return [machine, [{ do: "hello" }]];
     case "heard":
-      return [machine, machine.phase === "live" ? [silence(machine)] : []];
+      return [machine, machine.phase === "connected" ? [silence(machine)] : []];
     case "connected":
       return live({ ...machine, heartbeatMs: event.heartbeatMs });
     case "depart":
@@ -140,7 +140,7 @@ function open(machine: Machine): Step {
 
 function live(machine: Machine): Step {
   return [
-    { ...machine, phase: "live", error: null },
+    { ...machine, phase: "connected", error: null },
     [silence(machine), { do: "set", timer: "stable", ms: STABLE_MS }],
   ];
 }
@@ -196,7 +196,7 @@ function rang(machine: Machine, timer: Timer, random: number): Step {
 
 function signalled(machine: Machine, signal: Signal): Step {
   if (signal === "suspend") return running(machine) ? end({ ...machine, phase: "suspended" }) : [machine, []];
-  if (machine.phase === "live") {
+  if (machine.phase === "connected") {
     // The network changed or the device slept: the socket may be dead without having said so.
     return [machine, [{ do: "ping" }, { do: "set", timer: "silence", ms: DOUBT_MS }]];
   }

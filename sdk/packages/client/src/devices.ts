@@ -3,39 +3,28 @@
 import { HeliographError } from "./errors.ts";
 import type { Http } from "./http.ts";
 import type { DeviceKind, PushSubscriptionJSON } from "./types.ts";
-import { text } from "./wire.ts";
 
-export class Devices {
-  readonly #http: Http;
-
-  constructor(http: Http) {
-    this.#http = http;
-  }
-
-  /** Registering the same again changes nothing. Rejects with HeliographError. */
-  async register(kind: DeviceKind, value: string | PushSubscriptionJSON): Promise<{ id: string }> {
-    const id = text((await this.#http.call("POST", "/v1/devices", { kind, value }))["id"]);
-    if (id === null) throw new HeliographError("protocol", "The server answered no device id.");
-    return { id };
-  }
-
-  /** One that is gone already is no error. */
-  async remove(id: string): Promise<void> {
-    await unlessAbsent(this.#http.call("DELETE", `/v1/devices/${encodeURIComponent(id)}`));
-  }
+export function devices(http: Http) {
+  return {
+    /** Registering the same again changes nothing. Rejects with HeliographError. */
+    register: async (kind: DeviceKind, value: string | PushSubscriptionJSON): Promise<{ id: string }> => ({
+      id: String((await http.call("POST", "/v1/devices", { kind, value }))["id"]),
+    }),
+    /** One that is gone already is no error. */
+    remove: async (id: string): Promise<void> => {
+      await unlessAbsent(http.call("DELETE", `/v1/devices/${encodeURIComponent(id)}`));
+    },
+  };
 }
 
-export class WebPush {
-  readonly #http: Http;
-
-  constructor(http: Http) {
-    this.#http = http;
-  }
-
-  /** The `applicationServerKey`; null = the server doesn't send Web Push. */
-  async publicKey(): Promise<string | null> {
-    return text((await unlessAbsent(this.#http.call("GET", "/v1/webpush/key")))?.["public_key"]);
-  }
+export function webPush(http: Http) {
+  return {
+    /** The `applicationServerKey`; null = the server doesn't send Web Push. */
+    publicKey: async (): Promise<string | null> => {
+      const key = (await unlessAbsent(http.call("GET", "/v1/webpush/key")))?.["public_key"];
+      return typeof key === "string" ? key : null;
+    },
+  };
 }
 
 async function unlessAbsent<T>(call: Promise<T>): Promise<T | null> {

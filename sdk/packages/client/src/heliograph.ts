@@ -1,7 +1,7 @@
 // The client of one signed-in user: the parts put together, and the names that pages and apps use.
 
 import { Collection } from "./collection.ts";
-import { Devices, WebPush } from "./devices.ts";
+import { devices, webPush } from "./devices.ts";
 import type { HeliographError } from "./errors.ts";
 import { Http } from "./http.ts";
 import { LiveInbox } from "./inbox.ts";
@@ -103,8 +103,8 @@ export class Heliograph {
     this.connection = this.#session.connection;
     this.unread = this.#unread;
     this.preferences = new LivePreferences(http);
-    this.devices = new Devices(http);
-    this.webPush = new WebPush(http);
+    this.devices = devices(http);
+    this.webPush = webPush(http);
   }
 
   /** The user's id, from the token; null before the first token. */

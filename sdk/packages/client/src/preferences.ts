@@ -3,13 +3,12 @@
 import { asError, type HeliographError } from "./errors.ts";
 import type { Http } from "./http.ts";
 import { Cell } from "./readable.ts";
-import type { Channel, DeepPartial, Preferences, PreferencesSnapshot, Readable } from "./types.ts";
-import { object } from "./wire.ts";
+import type { DeepPartial, Preferences, PreferencesSnapshot, Readable } from "./types.ts";
+import { type Json, object } from "./wire.ts";
 
-type Choice = Partial<Record<Channel, boolean>>;
-
-const CHANNELS: readonly Channel[] = ["in_app", "push", "email"];
 const NOTHING: PreferencesSnapshot = { preferences: null, isLoading: false, error: null };
+
+type Choice = Preferences["channels"];
 
 export class LivePreferences implements Readable<PreferencesSnapshot> {
   readonly #cell = new Cell(NOTHING);
@@ -68,25 +67,23 @@ export class LivePreferences implements Readable<PreferencesSnapshot> {
   }
 }
 
-function parse(json: Readonly<Record<string, unknown>>): Preferences {
-  const categories = Object.entries(object(json["categories"]) ?? {});
+function parse(json: Json): Preferences {
+  // What this version doesn't know goes back as it came: the call replaces everything.
   return {
-    channels: choice(json["channels"]),
-    categories: Object.fromEntries(categories.map(([name, value]) => [name, choice(value)])),
+    ...json,
+    channels: object(json["channels"]) ?? {},
+    categories: (object(json["categories"]) ?? {}) as Preferences["categories"],
   };
 }
 
-function choice(value: unknown): Choice {
-  const json = object(value) ?? {};
-  const given = CHANNELS.filter((channel) => typeof json[channel] === "boolean");
-  return Object.fromEntries(given.map((channel) => [channel, json[channel]]));
-}
-
+/** A channel that the change doesn't name, or names as undefined, stays as it was. */
 function merged(before: Preferences, change: DeepPartial<Preferences>): Preferences {
-  const changed = Object.entries(change.categories ?? {});
-  const categories = changed.map(([name, value]) => [name, { ...before.categories[name], ...choice(value) }]);
-  return {
-    channels: { ...before.channels, ...choice(change.channels) },
-    categories: { ...before.categories, ...Object.fromEntries(categories) },
-  };
+  const categories = { ...before.categories };
+  for (const [name, choice] of Object.entries(change.categories ?? {}))
+    categories[name] = given(categories[name], choice);
+  return { ...before, channels: given(before.channels, change.channels), categories };
+}
+
+function given(before: Choice = {}, change: DeepPartial<Choice> = {}): Choice {
+  return { ...before, ...(JSON.parse(JSON.stringify(change)) as Choice) };
 }

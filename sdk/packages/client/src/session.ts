@@ -40,15 +40,11 @@ export interface SessionEvents {
   readonly warn: (message: string, details?: unknown) => void;
 }
 
-const STATUS: Readonly<Record<Phase, ConnectionStatus>> = {
-  idle: "idle",
+/** What pages needn't tell apart. */
+const STATUS: Partial<Record<Phase, ConnectionStatus>> = {
   authorizing: "connecting",
   opening: "connecting",
-  live: "connected",
-  waiting: "waiting",
   suspended: "idle",
-  unauthorized: "unauthorized",
-  closed: "closed",
 };
 const IDLE: ConnectionState = { status: "idle", retryAt: null, error: null, leader: false };
 /** Lists are loaded once the connection stands, so that nothing falls in between; but not later than this. */
@@ -336,7 +332,8 @@ export class Session {
     // A tab that follows shows what the leader says.
     if (!this.#end || (this.#crew && !this.#leader)) return;
     const waiting = phase === "waiting";
-    const status = waiting && !this.#options.environment.isOnline() ? "offline" : STATUS[phase];
+    const status =
+      waiting && !this.#options.environment.isOnline() ? "offline" : (STATUS[phase] ?? (phase as ConnectionStatus));
     this.connection.set({ status, retryAt: waiting ? Date.now() + waitMs : null, error, leader: this.#leader });
     this.#tellState();
   }

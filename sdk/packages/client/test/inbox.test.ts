@@ -290,10 +290,10 @@ describe("marks", () => {
 describe("preferences", () => {
   test("load, change what is named, and send the whole", async () => {
     const { client, server } = await connected();
-    server.preferences = { channels: { email: true }, categories: { news: { push: false }, odd: "x" } };
+    server.preferences = { channels: { email: true }, categories: { news: { push: false }, odd: {} } };
     expect(client.preferences.getSnapshot()).toEqual({ preferences: null, isLoading: false, error: null });
     await client.preferences.load();
-    const done = client.preferences.update({ categories: { news: { email: false } } });
+    const done = client.preferences.update({ categories: { news: { email: false, in_app: undefined } } });
     expect(client.preferences.getSnapshot().preferences?.categories).toEqual({
       news: { push: false, email: false },
       odd: {},
@@ -307,9 +307,13 @@ describe("preferences", () => {
 
   test("a change before loading begins with what the server has", async () => {
     const { client, server } = await connected();
-    server.preferences = { channels: { email: false }, categories: {} };
+    server.preferences = { channels: { email: false }, categories: {}, quiet_hours: "later" };
     await client.preferences.update({ channels: { push: false } });
-    expect(server.preferences["channels"]).toEqual({ email: false, push: false });
+    expect(server.preferences).toEqual({
+      channels: { email: false, push: false },
+      categories: {},
+      quiet_hours: "later",
+    });
   });
 
   test("refused: what was before, with the error; a later change still counts", async () => {

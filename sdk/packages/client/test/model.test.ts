@@ -223,7 +223,7 @@ test.each([1, 3])(
         }
         expect(play.server.open).toHaveLength(1);
       }),
-      { numRuns: Number(process.env["HELIOGRAPH_RUNS"] ?? 300) },
+      { numRuns: Number(process.env["HELIOGRAPH_RUNS"] ?? 200) },
     );
   },
   60_000,

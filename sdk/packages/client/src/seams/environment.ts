@@ -45,7 +45,9 @@ export function browserStorage(): KeyValueStorage {
 export function decodeBase64Url(encoded: string): string {
   try {
     const bytes = atob(encoded.replace(/-/g, "+").replace(/_/g, "/"));
-    return decodeURIComponent(bytes.replace(/[\s\S]/g, (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, "0")}`));
+    return decodeURIComponent(
+      bytes.replace(/[\s\S]/g, (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, "0")}`),
+    );
   } catch {
     return "";
   }
@@ -56,7 +58,6 @@ function listen(listener: (signal: Signal) => void): () => void {
     [window, "online", () => listener("online")],
     [window, "offline", () => listener("offline")],
     [window, "focus", () => listener("focus")],
-    [window, "pageshow", () => listener("focus")],
     [document, "visibilitychange", () => document.visibilityState === "visible" && listener("focus")],
   ];
   for (const [target, name, run] of heard) target.addEventListener(name, run);

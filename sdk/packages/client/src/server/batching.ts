@@ -1,82 +1,76 @@
-// Natural batching: while requests are under way, what comes collects, and goes in as few requests as its contents
-// allow. No timer: at low load every send goes at once, at high load many share a request.
-//
-// The server takes one content to many people in a request. Sends of different contents are requests of their own, a
-// few at a time.
+// Natural batching: while requests are under way, what comes collects, and goes together in the next. No timer: at low
+// load every send goes at once, at high load thousands share a request.
 
 import { HeliographError } from "../errors.ts";
-import { passes } from "../http.ts";
 
-/** The most recipients that the server takes in one request. */
-const LARGEST = 1_000;
+/** What the server takes in one request (docs/api.md, `POST /v1/send/bulk`), with room for the brackets. */
+const LARGEST = 10_000;
+const LARGEST_BYTES = 5 * 1024 * 1024 - 64;
 
-interface Waiting<T> {
-  readonly to: T;
-  readonly settle: (outcome: string | HeliographError) => void;
+interface Waiting {
+  /** One send as JSON text. */
+  readonly json: string;
+  readonly bytes: number;
+  readonly settle: (outcome: Outcome) => void;
 }
 
-/** Sends one content to these: ids in their order. Rejects with HeliographError, then nothing was accepted. */
-export type Deliver<C, T> = (content: C, to: readonly T[]) => Promise<readonly string[]>;
+type Outcome = string | HeliographError;
 
-export class Batching<C, T> {
-  readonly #deliver: Deliver<C, T>;
+/** Sends these: an id or an error for each, in their order. Rejects with HeliographError when none was accepted. */
+export type Deliver = (sends: readonly string[]) => Promise<readonly Outcome[]>;
+
+export class Batching {
+  readonly #deliver: Deliver;
   #free: number;
-  /** By content, oldest first. */
-  readonly #waiting = new Map<string, { readonly content: C; readonly sends: Waiting<T>[] }>();
+  readonly #waiting: Waiting[] = [];
 
-  constructor(parallel: number, deliver: Deliver<C, T>) {
+  /** `parallel` = requests at the same time. */
+  constructor(parallel: number, deliver: Deliver) {
     this.#free = parallel;
     this.#deliver = deliver;
   }
 
   /** The id of the send. */
-  add(content: C, to: T): Promise<string> {
+  add(json: string): Promise<string> {
     return new Promise((resolve, reject) => {
-      const settle = (outcome: string | HeliographError) =>
-        typeof outcome === "string" ? resolve(outcome) : reject(outcome);
-      const key = JSON.stringify(content);
-      const same = this.#waiting.get(key) ?? { content, sends: [] };
-      this.#waiting.set(key, same);
-      same.sends.push({ to, settle });
+      const settle = (outcome: Outcome) => (typeof outcome === "string" ? resolve(outcome) : reject(outcome));
+      this.#waiting.push({ json, bytes: Buffer.byteLength(json) + 1, settle });
       // Whoever sends in the same turn shares the first request, too.
       queueMicrotask(() => this.#next());
     });
   }
 
   #next(): void {
-    const [oldest] = this.#waiting;
-    if (!oldest || this.#free === 0) return;
-    const [key, { content, sends }] = oldest;
-    const taken = sends.splice(0, LARGEST);
-    if (sends.length === 0) this.#waiting.delete(key);
+    if (this.#free === 0 || this.#waiting.length === 0) return;
     this.#free--;
-    void this.#send(content, taken).finally(() => {
+    void this.#send(this.#take()).finally(() => {
       this.#free++;
       this.#next();
     });
     this.#next();
   }
 
-  async #send(content: C, sends: readonly Waiting<T>[]): Promise<void> {
-    try {
-      const ids = await this.#deliver(
-        content,
-        sends.map(({ to }) => to),
-      );
-      sends.forEach(({ settle }, index) => {
-        settle(ids[index] ?? new HeliographError("protocol", "The server answered too few ids."));
-      });
-    } catch (error) {
-      const refusal = error as HeliographError;
-      // One bad recipient has the whole request refused: each must stand for itself.
-      if (sends.length > 1 && !passes(refusal) && refusal.status !== 401) await this.#apart(content, sends);
-      else for (const { settle } of sends) settle(refusal);
+  /** As many as fit into a request; one that is too large by itself goes alone, for the server to refuse. */
+  #take(): Waiting[] {
+    let [count, bytes] = [0, 0];
+    for (const send of this.#waiting) {
+      bytes += send.bytes;
+      if (count > 0 && (count === LARGEST || bytes > LARGEST_BYTES)) break;
+      count++;
     }
+    return this.#waiting.splice(0, count);
   }
 
-  async #apart(content: C, sends: readonly Waiting<T>[]): Promise<void> {
-    const middle = sends.length >> 1;
-    await this.#send(content, sends.slice(0, middle));
-    await this.#send(content, sends.slice(middle));
+  async #send(sends: readonly Waiting[]): Promise<void> {
+    let outcomes: readonly Outcome[];
+    try {
+      outcomes = await this.#deliver(sends.map(({ json }) => json));
+    } catch (error) {
+      outcomes = sends.map(() => error as HeliographError);
+    }
+    const missing = new HeliographError("protocol", "The server's answer lacks this send.");
+    sends.forEach(({ settle }, index) => {
+      settle(outcomes[index] ?? missing);
+    });
   }
 }

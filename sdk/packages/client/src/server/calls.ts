@@ -23,16 +23,11 @@ export class Calls {
     this.#baseUrl = options.baseUrl.replace(/\/+$/, "");
   }
 
-  /** Rejects with HeliographError. */
-  async call(
-    method: Method,
-    path: string,
-    body: unknown,
-    headers: Readonly<Record<string, string>> = {},
-  ): Promise<Json> {
+  /** `body` = JSON text. Rejects with HeliographError. */
+  async call(method: Method, path: string, body: string): Promise<Json> {
     const { tries = TRIES } = this.#options;
     for (let made = 1; ; made++) {
-      const outcome = await this.#once(method, path, body, headers);
+      const outcome = await this.#once(method, path, body);
       if (!(outcome instanceof HeliographError)) return outcome;
       if (made >= tries || !passes(outcome)) throw outcome;
       const asked = (outcome.retryAfterS ?? 0) * 1000;
@@ -40,13 +35,13 @@ export class Calls {
     }
   }
 
-  async #once(method: Method, path: string, body: unknown, headers: Readonly<Record<string, string>>) {
+  async #once(method: Method, path: string, body: string) {
     const { key, timeoutMs = TIMEOUT_MS, transport = webTransport() } = this.#options;
     try {
       const response = await transport.fetch(this.#baseUrl + path, {
         method,
-        headers: { ...headers, Authorization: `Bearer ${key}`, "Content-Type": "application/json" },
-        body: JSON.stringify(body),
+        headers: { Authorization: `Bearer ${key}`, "Content-Type": "application/json" },
+        body,
         timeoutMs,
       });
       return await outcomeOf(response);

@@ -2,21 +2,21 @@
 
 import { randomUUID } from "node:crypto";
 import { HeliographError } from "../errors.ts";
-import { text } from "../wire.ts";
+import { type Json, object, text } from "../wire.ts";
 import { Batching } from "./batching.ts";
 import { Calls } from "./calls.ts";
-import type { Content, HeliographServerOptions, Outcome, Recipient, Send, SendList, Sent, SentList } from "./types.ts";
+import type { HeliographServerOptions, Outcome, Send, SendList, Sent, SentList } from "./types.ts";
 
-const PARALLEL = 8;
+const PARALLEL = 4;
 
 /** Heliograph from a back end in Node. One for the whole process: concurrent sends then share requests. */
 export class HeliographServer {
   readonly #calls: Calls;
-  readonly #batching: Batching<Content, Recipient>;
+  readonly #batching: Batching;
 
   constructor(options: HeliographServerOptions) {
     this.#calls = new Calls(options);
-    this.#batching = new Batching(options.parallel ?? PARALLEL, (content, to) => this.#deliver(content, to));
+    this.#batching = new Batching(options.parallel ?? PARALLEL, (sends) => this.#deliver(sends));
   }
 
   /**
@@ -26,11 +26,11 @@ export class HeliographServer {
   send(message: Send): Promise<Sent>;
   send(message: SendList): Promise<SentList>;
   async send(message: Send | SendList): Promise<Sent | SentList> {
-    const { to, ...content } = message;
-    if (isList(to)) return this.#list(content, to);
-    // A key of the caller's belongs to a request of its own.
-    if (content.idempotencyKey !== undefined) return { id: await this.#one(content, to) };
-    return { id: await this.#batching.add(content, to) };
+    const json = JSON.stringify(onTheWire(message));
+    if (!Array.isArray(message.to)) return { id: await this.#batching.add(json) };
+    const answer = await this.#calls.call("POST", "/v1/send", json);
+    const ids = Array.isArray(answer["ids"]) ? answer["ids"].map(String) : [];
+    return { batchId: text(answer["batch_id"]) ?? unexpected(), ids };
   }
 
   /** Many different sends: an outcome for each, in their order. Never rejects. */
@@ -48,35 +48,41 @@ export class HeliographServer {
 
   /** A token for the user's page or app: what its `getToken` answers. Default an hour. */
   async userToken(user: string, ttlS = 3_600): Promise<string> {
-    const answer = await this.#calls.call("POST", `/v1/users/${encodeURIComponent(user)}/token`, { ttl_s: ttlS });
-    return text(answer["token"]) ?? unexpected();
+    const path = `/v1/users/${encodeURIComponent(user)}/token`;
+    return text((await this.#calls.call("POST", path, JSON.stringify({ ttl_s: ttlS })))["token"]) ?? unexpected();
   }
 
-  async #deliver(content: Content, to: readonly Recipient[]): Promise<readonly string[]> {
-    const [only, ...others] = to;
-    if (only !== undefined && others.length === 0) return [await this.#one(content, only)];
-    return (await this.#list(content, to)).ids;
-  }
-
-  async #one(content: Content, to: Recipient): Promise<string> {
-    return text((await this.#post(content, to))["id"]) ?? unexpected();
-  }
-
-  async #list(content: Content, to: readonly Recipient[]): Promise<SentList> {
-    const answer = await this.#post(content, to);
-    const ids = Array.isArray(answer["ids"]) ? answer["ids"].filter((id) => typeof id === "string") : [];
-    return { batchId: text(answer["batch_id"]) ?? unexpected(), ids };
-  }
-
-  #post({ idempotencyKey = randomUUID(), ...content }: Content, to: Recipient | readonly Recipient[]) {
-    const { actionUrl, imageUrl, collapseKey, ttlS, ...same } = content;
-    const body = { to, ...same, action_url: actionUrl, image_url: imageUrl, collapse_key: collapseKey, ttl_s: ttlS };
-    return this.#calls.call("POST", "/v1/send", body, { "Idempotency-Key": idempotencyKey });
+  async #deliver(sends: readonly string[]): Promise<readonly (string | HeliographError)[]> {
+    const [only = "", ...others] = sends;
+    if (others.length > 0) return outcomesOf(await this.#calls.call("POST", "/v1/send/bulk", `[${sends.join()}]`));
+    return [text((await this.#calls.call("POST", "/v1/send", only))["id"]) ?? unexpected()];
   }
 }
 
-function isList(to: Recipient | readonly Recipient[]): to is readonly Recipient[] {
-  return Array.isArray(to);
+/** With a key of its own unless the caller has one: every try is then the same send. */
+function onTheWire({ to, actionUrl, imageUrl, collapseKey, ttlS, idempotencyKey, ...same }: Send | SendList) {
+  return {
+    to,
+    ...same,
+    action_url: actionUrl,
+    image_url: imageUrl,
+    collapse_key: collapseKey,
+    ttl_s: ttlS,
+    idempotency_key: idempotencyKey ?? randomUUID(),
+  };
+}
+
+/** Of a bulk answer: ids, and errors where there is none. */
+function outcomesOf(answer: Json): readonly (string | HeliographError)[] {
+  const rejected = (Array.isArray(answer["rejected"]) ? answer["rejected"] : []).map(object);
+  const errors = new Map(
+    rejected.map((one) => [
+      one?.["index"],
+      new HeliographError(text(one?.["code"]) ?? "invalid", text(one?.["detail"]) ?? "refused", { status: 422 }),
+    ]),
+  );
+  const ids: unknown[] = Array.isArray(answer["ids"]) ? answer["ids"] : unexpected();
+  return ids.map((id, index) => text(id) ?? errors.get(index) ?? new HeliographError("protocol", "There is no id."));
 }
 
 function unexpected(): never {

@@ -74,7 +74,7 @@ export interface HeliographServerOptions {
   readonly tries?: number | undefined;
   /** How long one try may take, in milliseconds. Default 10,000. */
   readonly timeoutMs?: number | undefined;
-  /** Requests at the same time; sends that come meanwhile share the next. Default 8. */
+  /** Requests at the same time; sends that come meanwhile share the next. Default 4. */
   readonly parallel?: number | undefined;
   readonly transport?: Pick<Transport, "fetch"> | undefined;
 }
