@@ -84,9 +84,13 @@ class UserTokens:
         self._clock = clock
 
     def mint(self, user: Key, ttl_s: int) -> tuple[str, Millis]:
-        """Returns the token and when it expires."""
-        expires_s = self._clock() // 1000 + ttl_s
-        claims = {"sub": user.id, "tenant": user.tenant, "aud": AUDIENCE, "exp": expires_s}
+        """Returns the token and when it expires.
+
+        It says when it was made (`iat`), so that a client whose clock is wrong still knows how long it lasts.
+        """
+        issued_s = self._clock() // 1000
+        expires_s = issued_s + ttl_s
+        claims = {"sub": user.id, "tenant": user.tenant, "aud": AUDIENCE, "iat": issued_s, "exp": expires_s}
         return jwt.encode(claims, self._secret, algorithm="HS256"), expires_s * 1000
 
     def verify(self, token: str) -> tuple[Key, Millis]:

@@ -19,6 +19,7 @@ class Site:
         self.port = free_port()
         self.tokens_given: list[str] = []
         """The user of every token that was handed out."""
+        self.token_ttl_s = 3_600
         self._system = system
         self._cable = cable
         self._app = web.Application()
@@ -53,7 +54,7 @@ class Site:
     async def _token(self, request: web.Request) -> web.Response:
         user = request.match_info["user"]
         self.tokens_given.append(user)
-        return web.Response(text=await self._system.token(user))
+        return web.Response(text=await self._system.token(user, self.token_ttl_s))
 
 
 async def _nothing(request: web.Request) -> web.Response:

@@ -103,6 +103,14 @@ def part(value: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
+def test_a_token_says_how_long_it_lasts() -> None:
+    """By `exp` minus `iat`: a client needs no clock that agrees with ours."""
+    minted, expires_at = UserTokens(SECRET, FakeClock()).mint(ANNA, 60)
+    claims = jwt.decode(minted, options={"verify_signature": False})
+    assert claims["exp"] - claims["iat"] == 60
+    assert claims["exp"] * 1000 == expires_at
+
+
 def test_a_minted_token_is_its_users_until_it_expires() -> None:
     """To the second, by our own clock."""
     clock = FakeClock()
