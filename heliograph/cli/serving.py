@@ -19,6 +19,9 @@ from heliograph.web import application
 
 _WS_DRAIN_S = 8.0
 _HTTP_DRAIN_S = 5
+_KEEP_ALIVE_S = 75
+"""Longer than a load balancer keeps an idle connection (nginx: 60 s), or it would send a request into one that is just
+being closed, and a POST that may have been taken can't be repeated for the caller."""
 
 
 class _Server(uvicorn.Server):
@@ -72,6 +75,7 @@ class HttpServer:
             server_header=False,
             date_header=False,
             timeout_graceful_shutdown=_HTTP_DRAIN_S,
+            timeout_keep_alive=_KEEP_ALIVE_S,
             backlog=4096,
         )
 

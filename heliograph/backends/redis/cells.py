@@ -1,5 +1,6 @@
 """Small values that all processes share, in Redis: each changed by comparing and setting, one script call if nobody
-else changed it meanwhile.
+else changed it meanwhile. Whoever was refused goes next, or a process that changes a cell all the time would always
+come first.
 
 Reads and writes one string per cell. What the values mean, and every rule about them, is the caller's.
 """
@@ -7,25 +8,33 @@ Reads and writes one string per cell. What the values mean, and every rule about
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Final
 
-from heliograph.backends.redis.keys import cell_key
+from heliograph.backends.redis.keys import cell_key, turn_key
 from heliograph.backends.redis.link import RedisLink, Script
 from heliograph.core.errors import PresenceUnavailable
 
 _AWAY_S: Final = 1.0
 """After a failure Redis is left alone so long: a sender must not wait for a time-out per call."""
-_TRIES: Final = 50
-"""Whoever is refused was refused because another change went through, so somebody always gets on."""
+_TRIES: Final = 100
+_TURN_MS: Final = 50
+"""A turn that nobody takes (its process died) ends after this long."""
+_PAUSE_S: Final = 0.002
+"""While it is somebody else's turn."""
 
 _SWAP: Final = Script("""
--- KEYS: cell. ARGV: what it is believed to hold (empty = nothing), what it shall hold (empty = only look), ttl in ms.
--- Answers {1} or {0, what it holds}.
-local was = redis.call('GET', KEYS[1]) or ''
-if was ~= ARGV[1] then return {0, was} end
+-- KEYS: cell, turn. ARGV: what the cell is believed to hold (empty = nothing), what it shall hold (empty = only look),
+-- ttl in ms, who asks, ms of a turn. Answers {1} or {0, what it holds}.
+local was, turn = redis.call('GET', KEYS[1]) or '', redis.call('GET', KEYS[2])
+if was ~= ARGV[1] or (ARGV[2] ~= '' and turn and turn ~= ARGV[4]) then
+  if not turn then redis.call('SET', KEYS[2], ARGV[4], 'PX', ARGV[5]) end
+  return {0, was}
+end
 if ARGV[2] ~= '' then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
+if turn == ARGV[4] then redis.call('DEL', KEYS[2]) end
 return {1}
 """)
 
@@ -39,6 +48,7 @@ class RedisCells:
 
     def __init__(self, url: str) -> None:
         self._link = RedisLink(url)
+        self._name = secrets.token_hex(8)
         self._believed: defaultdict[str, bytes] = defaultdict(bytes)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._away_until = 0.0
@@ -48,7 +58,9 @@ class RedisCells:
             return await self._change(name, step, ttl_ms)
 
     async def _change(self, name: str, step: Callable[[bytes], bytes], ttl_ms: int) -> bytes:
-        for _ in range(_TRIES):
+        for tries in range(_TRIES):
+            if tries > 1:  # the second one has its turn at once, unless somebody else has it
+                await asyncio.sleep(_PAUSE_S)
             believed = self._believed[name]
             wanted = step(believed)
             found = await self._swap(name, believed, b"" if wanted == believed else wanted, ttl_ms)
@@ -64,7 +76,9 @@ class RedisCells:
         if now() < self._away_until:
             raise PresenceUnavailable("away a moment ago")
         try:
-            answer = await self._link.run(_SWAP, [cell_key(name)], [believed, wanted, ttl_ms])
+            answer = await self._link.run(
+                _SWAP, [cell_key(name), turn_key(name)], [believed, wanted, ttl_ms, self._name, _TURN_MS]
+            )
         except PresenceUnavailable:
             self._away_until = now() + _AWAY_S
             raise

@@ -37,5 +37,10 @@ def cell_key(name: str) -> str:
     return f"hg:cell:{name}"
 
 
+def turn_key(name: str) -> str:
+    """String, for an instant: whose change of the cell comes next."""
+    return f"hg:turn:{name}"
+
+
 def _place(user: Key) -> str:
     return f"{user.tenant.replace('%', '%25').replace(':', '%3A')}:{user.id}"

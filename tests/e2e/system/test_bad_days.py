@@ -93,8 +93,8 @@ async def test_a_long_outage_loses_nothing_and_hammers_nobody(install: Install) 
     mails = await arrived(system, WAITING + 20, "sendgrid")
     order = [notification_of(mail) for mail in mails]
     assert len(order) == len(set(order)) == WAITING + 20, "each once: down means not taken"
-    # Calls that begin together arrive in any order: P0 may have a batch or two of the next beside it. A P0 that went out
-    # as a probe was answered with a failure and comes back after its backoff, however many are sent meanwhile.
+    # Calls that begin together arrive in any order: P0 may have a batch or two of the next beside it. A P0 that went
+    # out as a probe was answered with a failure and comes back after its backoff, however many are sent meanwhile.
     attempts = {one: (await system.delivery(one, "email"))["attempts"] for one in urgent}
     waited = [order.index(one) for one in urgent if attempts[one] == 1]
     assert len(waited) > 10
