@@ -3,9 +3,9 @@
 import { Collection } from "./collection.ts";
 import { devices, webPush } from "./devices.ts";
 import type { HeliographError } from "./errors.ts";
-import { Http } from "./http.ts";
+import { type Call, calling } from "./http.ts";
 import { LiveInbox } from "./inbox.ts";
-import { Marking } from "./marking.ts";
+import { type Marking, marking } from "./marking.ts";
 import type { Environment } from "./ports.ts";
 import { LivePreferences } from "./preferences.ts";
 import { Cell } from "./readable.ts";
@@ -56,7 +56,7 @@ export class Heliograph {
 
   readonly #environment: Environment;
   readonly #tokens: Tokens;
-  readonly #http: Http;
+  readonly #call: Call;
   readonly #collection = new Collection(() => this.#changed());
   readonly #session: Session;
   readonly #marking: Marking;
@@ -76,37 +76,33 @@ export class Heliograph {
     const transport = options.transport ?? webTransport();
     const tokens = new Tokens(options.getToken, environment.clock);
     const refused = (error: HeliographError) => this.#session.refused(error);
-    const http = new Http({ baseUrl, transport, environment, tokens, refused });
+    const call = calling({ baseUrl, transport, environment, tokens, refused });
     this.#tokens = tokens;
-    this.#http = http;
+    this.#call = call;
     this.#cache = new Cache(options.storage ?? null, environment.clock, this.#warn);
-    this.#session = new Session(
-      {
-        baseUrl,
-        environment,
-        transport,
-        tokens,
-        crossTab: options.crossTab ?? true,
-        device: options.device ?? null,
-        collection: this.#collection,
-      },
-      {
-        identified: () => this.#fromCache(),
-        ready: () => this.#each((inbox) => inbox.loadOnce()),
-        stale: (id) => this.#each((inbox) => (id === undefined || inbox.mayHold(id)) && inbox.revalidate()),
-        arrived: (notification) => this.#emit("notification", notification),
-        moved: () => this.#keep(),
-        countUnread: async () => count((await http.call("GET", "/v1/inbox/unread"))["unread"]) ?? 0,
-        refused: (error) => this.#emit("unauthorized", error),
-        warn: this.#warn,
-      },
-    );
-    this.#marking = new Marking(this.#collection, http, () => this.#each((inbox) => inbox.revalidate()));
+    this.#session = new Session({
+      baseUrl,
+      environment,
+      transport,
+      tokens,
+      crossTab: options.crossTab ?? true,
+      device: options.device ?? null,
+      collection: this.#collection,
+      identified: () => this.#fromCache(),
+      ready: () => this.#each((inbox) => inbox.loadOnce()),
+      stale: (id) => this.#each((inbox) => (id === undefined || inbox.mayHold(id)) && inbox.revalidate()),
+      arrived: (notification) => this.#emit("notification", notification),
+      moved: () => this.#keep(),
+      countUnread: async () => count((await call("GET", "/v1/inbox/unread"))["unread"]) ?? 0,
+      refused: (error) => this.#emit("unauthorized", error),
+      warn: this.#warn,
+    });
+    this.#marking = marking(this.#collection, call, () => this.#each((inbox) => inbox.revalidate()));
     this.connection = this.#session.connection;
     this.unread = this.#unread;
-    this.preferences = new LivePreferences(http);
-    this.devices = devices(http);
-    this.webPush = webPush(http);
+    this.preferences = new LivePreferences(call);
+    this.devices = devices(call);
+    this.webPush = webPush(call);
   }
 
   /** The user's id, from the token; null before the first token. */
@@ -135,8 +131,6 @@ export class Heliograph {
   /** A newer token of the same user. Ends `unauthorized`. */
   setToken(token: string): void {
     this.#tokens.reset(token);
-    // Whichever of the two applies.
-    this.#session.tokenChanged();
     if (this.connection.getSnapshot().status === "unauthorized") this.#session.start();
   }
 
@@ -151,14 +145,7 @@ export class Heliograph {
     const key = JSON.stringify([unread, category, archived, limit]);
     let inbox = this.#inboxes.get(key);
     if (!inbox) {
-      const session = this.#session;
-      const ports = {
-        collection: this.#collection,
-        http: this.#http,
-        recount: () => session.doubt(),
-        later: (run: () => void) => session.later(run),
-      };
-      inbox = new LiveInbox({ unread, category, archived, limit }, ports);
+      inbox = new LiveInbox({ unread, category, archived, limit }, this.#collection, this.#call, this.#session);
       this.#inboxes.set(key, inbox);
       if (this.#session.ready) inbox.loadOnce();
     }

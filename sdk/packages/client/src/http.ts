@@ -14,7 +14,14 @@ const LONGEST_WAIT_MS = 30_000;
 
 export type Method = "GET" | "POST" | "PUT" | "DELETE";
 
-export interface HttpOptions {
+/**
+ * Makes a call: the answer's JSON object, `{}` where it has no body. All calls of this client may be repeated safely, so
+ * what may pass by itself (no answer, 429, 5xx) is; without a network it waits for one first. Rejects with
+ * HeliographError.
+ */
+export type Call = (method: Method, path: string, body?: unknown) => Promise<Json>;
+
+interface CallPorts {
   readonly baseUrl: string;
   readonly transport: Transport;
   readonly environment: Environment;
@@ -23,56 +30,39 @@ export interface HttpOptions {
   readonly refused: (error: HeliographError) => void;
 }
 
-export class Http {
-  readonly #options: HttpOptions;
-
-  constructor(options: HttpOptions) {
-    this.#options = options;
-  }
-
-  /**
-   * The answer's JSON object, `{}` where it has no body. All calls of this client may be repeated safely, so what may
-   * pass by itself (no answer, 429, 5xx) is; without a network it waits for one first. Rejects with HeliographError.
-   */
-  async call(method: Method, path: string, body?: unknown): Promise<Json> {
-    const { environment } = this.#options;
+export function calling({ baseUrl, transport, environment, tokens, refused }: CallPorts): Call {
+  const once = async (token: string, method: Method, path: string, body?: unknown) => {
+    const headers = {
+      Authorization: `Bearer ${token}`,
+      ...(body !== undefined && { "Content-Type": "application/json" }),
+    };
+    const request = { method, headers, body: JSON.stringify(body), timeoutMs: TIMEOUT_MS };
+    try {
+      return await outcomeOf(await transport.fetch(baseUrl + path, request));
+    } catch (cause) {
+      return new HeliographError("network", "There was no answer.", { cause });
+    }
+  };
+  /** Rejects when there is no token to be had; refusals of the server are values. */
+  const authorized: (...call: Parameters<Call>) => Promise<Json | HeliographError> = async (...call) => {
+    const token = await tokens.get();
+    const outcome = await once(token, ...call);
+    if (!isRefusal(outcome)) return outcome;
+    const again = await once(await tokens.instead(token), ...call);
+    if (isRefusal(again)) refused(again);
+    return again;
+  };
+  return async (...call) => {
     for (let tries = 1; ; tries++) {
       await online(environment);
-      const outcome = await this.#authorized(method, path, body);
+      const outcome = await authorized(...call);
       if (!(outcome instanceof HeliographError)) return outcome;
       if (tries === TRIES || !passes(outcome)) throw outcome;
       const asked = (outcome.retryAfterS ?? 0) * 1000;
       const ms = Math.min(LONGEST_WAIT_MS, asked + backoffMs(tries, environment.random()));
       await new Promise<void>((resolve) => environment.clock.after(ms, resolve));
     }
-  }
-
-  /** Rejects when there is no token to be had; refusals of the server are values. */
-  async #authorized(method: Method, path: string, body: unknown) {
-    const { tokens } = this.#options;
-    const token = await tokens.get();
-    const outcome = await this.#once(method, path, body, token);
-    if (!isRefusal(outcome)) return outcome;
-    const again = await this.#once(method, path, body, await tokens.instead(token));
-    if (isRefusal(again)) this.#options.refused(again);
-    return again;
-  }
-
-  async #once(method: Method, path: string, body: unknown, token: string) {
-    const json = body === undefined ? undefined : JSON.stringify(body);
-    const headers = {
-      Authorization: `Bearer ${token}`,
-      ...(json !== undefined && { "Content-Type": "application/json" }),
-    };
-    try {
-      const { transport, baseUrl } = this.#options;
-      return await outcomeOf(
-        await transport.fetch(baseUrl + path, { method, headers, body: json, timeoutMs: TIMEOUT_MS }),
-      );
-    } catch (cause) {
-      return new HeliographError("network", "There was no answer.", { cause });
-    }
-  }
+  };
 }
 
 /** The JSON of a good answer, or the error that a bad one is. */

@@ -2,8 +2,9 @@
 
 import type { Collection } from "./collection.ts";
 import { asError, type HeliographError } from "./errors.ts";
-import { type Http, passes } from "./http.ts";
+import { type Call, passes } from "./http.ts";
 import { Cell } from "./readable.ts";
+import type { Session } from "./session.ts";
 import type { Inbox, InboxFilter, InboxSnapshot, Notification } from "./types.ts";
 import { count, parseItem, text } from "./wire.ts";
 
@@ -12,18 +13,11 @@ const LARGEST_PAGE = 100;
 /** A list that grew longer is cut to this when it must be loaded anew; the rest comes with `fetchMore`. */
 const LARGEST_RELOAD = 1_000;
 
-export interface InboxPorts {
-  readonly collection: Collection;
-  readonly http: Http;
-  /** The unread count of a page was older than what is known: somebody should ask again. */
-  readonly recount: () => void;
-  /** Runs it some time later, while the client runs. */
-  readonly later: (run: () => void) => void;
-}
-
 export class LiveInbox implements Inbox {
   readonly #filter: InboxFilter;
-  readonly #ports: InboxPorts;
+  readonly #collection: Collection;
+  readonly #call: Call;
+  readonly #session: Pick<Session, "doubt" | "later">;
   /** Another number whenever the snapshot is another one. */
   readonly #changes = new Cell(0);
   /** The oldest id that is loaded; null = all, or nothing yet. */
@@ -40,13 +34,15 @@ export class LiveInbox implements Inbox {
   #snapshot: InboxSnapshot | null = null;
   #version = -1;
 
-  constructor(filter: InboxFilter, ports: InboxPorts) {
+  constructor(filter: InboxFilter, collection: Collection, call: Call, session: Pick<Session, "doubt" | "later">) {
     this.#filter = filter;
-    this.#ports = ports;
+    this.#collection = collection;
+    this.#call = call;
+    this.#session = session;
   }
 
   readonly getSnapshot = (): InboxSnapshot => {
-    if (!this.#snapshot || this.#version !== this.#ports.collection.version) this.#snapshot = this.#draw();
+    if (!this.#snapshot || this.#version !== this.#collection.version) this.#snapshot = this.#draw();
     return this.#snapshot;
   };
 
@@ -107,7 +103,7 @@ export class LiveInbox implements Inbox {
   };
 
   #draw(): InboxSnapshot {
-    const { collection } = this.#ports;
+    const collection = this.#collection;
     this.#version = collection.version;
     const notifications = collection.list(this.#matches, this.#from);
     return {
@@ -130,7 +126,7 @@ export class LiveInbox implements Inbox {
         this.#error = null;
       } catch (error) {
         this.#error = asError(error);
-        if (passes(this.#error)) this.#ports.later(() => this.#stale && this.revalidate());
+        if (passes(this.#error)) this.#session.later(() => this.#stale && this.revalidate());
       }
       this.#running--;
       this.#redraw();
@@ -159,16 +155,16 @@ export class LiveInbox implements Inbox {
 
   /** Loads a page into the collection; answers how many items it has and where the next begins. */
   async #fetch(below: string | null, limit: number): Promise<[number, string | null]> {
-    const { collection, http } = this.#ports;
+    const collection = this.#collection;
     const since = collection.moment();
-    const answer = await http.call("GET", this.#path(below, limit));
+    const answer = await this.#call("GET", this.#path(below, limit));
     const items = (Array.isArray(answer["items"]) ? answer["items"] : [])
       .map(parseItem)
       .filter((item) => item !== null);
     const next = text(answer["next_cursor"]);
     const unread = count(answer["unread"]) ?? collection.unread;
     const merge = collection.page(since, items, this.#matches, { below, from: next }, unread);
-    if (!merge.counted) this.#ports.recount();
+    if (!merge.counted) this.#session.doubt();
     if (!merge.settled) void this.refetch();
     return [items.length, next];
   }

@@ -3,18 +3,11 @@
 
 import { type Effect, type Event, IDLE, type Machine, step, type Timer } from "./connection.ts";
 import type { HeliographError } from "./errors.ts";
-import type { Environment, Signal, Socket, Transport } from "./ports.ts";
+import type { Environment, Socket, Transport } from "./ports.ts";
 import type { Tokens } from "./token.ts";
 import { type Frame, type Position, parseFrame } from "./wire.ts";
 
-export interface LinkEvents {
-  changed(machine: Machine): void;
-  frame(frame: Exclude<Frame, { t: "ping" | "pong" | "reconnect" }>): void;
-  refused(error: HeliographError): void;
-  warn(message: string, details?: unknown): void;
-}
-
-export interface LinkOptions {
+export interface LinkPorts {
   readonly url: string;
   readonly transport: Transport;
   readonly environment: Environment;
@@ -24,13 +17,16 @@ export interface LinkOptions {
   readonly device: () => string | null;
   /** Asked with a token at hand: resolves when this link may open. */
   readonly turn: () => Promise<void>;
+  changed(machine: Machine): void;
+  frame(frame: Exclude<Frame, { t: "ping" | "pong" | "reconnect" }>): void;
+  refused(error: HeliographError): void;
+  warn(message: string, details?: unknown): void;
 }
 
 const ACK_WITHIN_MS = 50;
 
 export class Link {
-  readonly #options: LinkOptions;
-  readonly #events: LinkEvents;
+  readonly #ports: LinkPorts;
   #machine: Machine = IDLE;
   #socket: Socket | null = null;
   /** Which socket's events count; those of earlier ones are late. */
@@ -39,26 +35,8 @@ export class Link {
   #acked = -1;
   readonly #timers = new Map<Timer | "ack", () => void>();
 
-  constructor(options: LinkOptions, events: LinkEvents) {
-    this.#options = options;
-    this.#events = events;
-  }
-
-  start(): void {
-    this.#step({ is: "start" });
-  }
-
-  stop(): void {
-    this.#step({ is: "stop" });
-  }
-
-  signal(signal: Signal): void {
-    this.#step({ is: "signal", signal });
-  }
-
-  /** Comes back at once: with a newer token, or to be sent what is missing. */
-  reconnect(why: "renewed" | "jumped"): void {
-    this.#step({ is: why });
+  constructor(ports: LinkPorts) {
+    this.#ports = ports;
   }
 
   /** Everything up to here has arrived. Told to the server once for a burst. */
@@ -68,12 +46,12 @@ export class Link {
     this.#set("ack", ACK_WITHIN_MS, () => this.#sendAck());
   }
 
-  #step(event: Event): void {
+  step(event: Event): void {
     const before = this.#machine;
-    const [machine, effects] = step(before, event, this.#options.environment.random());
+    const [machine, effects] = step(before, event, this.#ports.environment.random());
     this.#machine = machine;
     for (const effect of effects) this.#do(effect);
-    if (machine !== before && machine === this.#machine) this.#events.changed(machine);
+    if (machine !== before && machine === this.#machine) this.#ports.changed(machine);
   }
 
   #do(effect: Effect): void {
@@ -82,24 +60,26 @@ export class Link {
         return void this.#authorize(effect.fresh);
       case "open":
         return this.#open();
-      case "hello":
-        return this.#hello();
+      case "hello": {
+        const [since, device] = [this.#ports.since(), this.#ports.device()];
+        return this.#send({ t: "connect", token: this.#token, ...(since && { since }), ...(device && { device }) });
+      }
       case "ping":
         return this.#send({ t: "ping" });
       case "leave":
         return this.#leave();
       case "set":
-        return this.#set(effect.timer, effect.ms, () => this.#step({ is: "timer", timer: effect.timer }));
+        return this.#set(effect.timer, effect.ms, () => this.step({ is: "timer", timer: effect.timer }));
       case "warn":
-        return this.#events.warn(effect.message);
+        return this.#ports.warn(effect.message);
       case "refuse":
-        return this.#events.refused(effect.error);
+        return this.#ports.refused(effect.error);
     }
   }
 
   async #authorize(fresh: boolean): Promise<void> {
     const serial = ++this.#serial;
-    const { tokens, turn } = this.#options;
+    const { tokens, turn } = this.#ports;
     let event: Event = { is: "token" };
     try {
       this.#token = await (fresh ? tokens.instead(this.#token) : tokens.get());
@@ -109,7 +89,7 @@ export class Link {
     } catch (error) {
       event = { is: "tokenFailed", error: error as HeliographError };
     }
-    if (serial === this.#serial) this.#step(event);
+    if (serial === this.#serial) this.step(event);
   }
 
   #open(): void {
@@ -117,17 +97,11 @@ export class Link {
     const own = <A extends unknown[]>(run: (...args: A) => void) => {
       return (...args: A) => serial === this.#serial && run(...args);
     };
-    this.#socket = this.#options.transport.connect(this.#options.url, {
-      open: own(() => this.#step({ is: "opened" })),
+    this.#socket = this.#ports.transport.connect(this.#ports.url, {
+      open: own(() => this.step({ is: "opened" })),
       message: own((text) => this.#received(text)),
-      close: own((code, reason) => this.#step({ is: "closed", code, reason })),
+      close: own((code, reason) => this.step({ is: "closed", code, reason })),
     });
-  }
-
-  #hello(): void {
-    const since = this.#options.since();
-    const device = this.#options.device();
-    this.#send({ t: "connect", token: this.#token, ...(since && { since }), ...(device && { device }) });
   }
 
   #leave(): void {
@@ -142,20 +116,20 @@ export class Link {
 
   #received(text: string): void {
     const frame = parseFrame(text);
-    this.#step({ is: "heard" });
-    if (!frame) return this.#events.warn("Ignored: not a frame of this protocol.", text.slice(0, 200));
+    this.step({ is: "heard" });
+    if (!frame) return this.#ports.warn("Ignored: not a frame of this protocol.", text.slice(0, 200));
     switch (frame.t) {
       case "ping":
         return this.#send({ t: "pong" });
       case "pong":
         return;
       case "reconnect":
-        return this.#step({ is: "depart", afterMs: frame.afterMs });
+        return this.step({ is: "depart", afterMs: frame.afterMs });
       case "connected":
-        this.#events.frame(frame);
-        return this.#step({ is: "connected", heartbeatMs: frame.heartbeatS * 1000 });
+        this.#ports.frame(frame);
+        return this.step({ is: "connected", heartbeatMs: frame.heartbeatS * 1000 });
       default:
-        this.#events.frame(frame);
+        this.#ports.frame(frame);
     }
   }
 
@@ -169,7 +143,7 @@ export class Link {
 
   #set(timer: Timer | "ack", ms: number, run: () => void): void {
     this.#timers.get(timer)?.();
-    const cancel = this.#options.environment.clock.after(ms, () => {
+    const cancel = this.#ports.environment.clock.after(ms, () => {
       this.#timers.delete(timer);
       run();
     });

@@ -1,7 +1,7 @@
 // Which channels and categories the person wants: shown at once as changed, put back if the server refuses.
 
 import { asError, type HeliographError } from "./errors.ts";
-import type { Http } from "./http.ts";
+import type { Call } from "./http.ts";
 import { Cell } from "./readable.ts";
 import type { DeepPartial, Preferences, PreferencesSnapshot } from "./types.ts";
 import { type Json, object } from "./wire.ts";
@@ -9,20 +9,20 @@ import { type Json, object } from "./wire.ts";
 type Choice = Preferences["channels"];
 
 export class LivePreferences extends Cell<PreferencesSnapshot> {
-  readonly #http: Http;
+  readonly #call: Call;
   #server: Preferences | null = null;
   readonly #changes: DeepPartial<Preferences>[] = [];
   #queue: Promise<unknown> = Promise.resolve();
 
-  constructor(http: Http) {
+  constructor(call: Call) {
     super({ preferences: null, isLoading: false, error: null });
-    this.#http = http;
+    this.#call = call;
   }
 
   /** Rejects when it fails; the error also stands in the snapshot. */
   load(): Promise<void> {
     return this.#inTurn(async () => {
-      this.#server = parse(await this.#http.call("GET", "/v1/preferences"));
+      this.#server = parse(await this.#call("GET", "/v1/preferences"));
     });
   }
 
@@ -33,8 +33,8 @@ export class LivePreferences extends Cell<PreferencesSnapshot> {
     await this.#inTurn(async () => {
       try {
         // The call replaces everything, so it must begin with everything.
-        this.#server ??= parse(await this.#http.call("GET", "/v1/preferences"));
-        this.#server = parse(await this.#http.call("PUT", "/v1/preferences", merged(this.#server, change)));
+        this.#server ??= parse(await this.#call("GET", "/v1/preferences"));
+        this.#server = parse(await this.#call("PUT", "/v1/preferences", merged(this.#server, change)));
       } finally {
         this.#changes.splice(this.#changes.indexOf(change), 1);
       }

@@ -11,10 +11,10 @@ import { Stream } from "./resume.ts";
 import { Crew, type SharedFrame, type SharedState, type Told } from "./tabs.ts";
 import type { Tokens } from "./token.ts";
 import type { ConnectionState, ConnectionStatus, Notification } from "./types.ts";
-import { Recount } from "./unread.ts";
+import { type Recount, recounting } from "./unread.ts";
 import type { AllRead, Arrival, Connected, Marked, Position } from "./wire.ts";
 
-export interface SessionOptions {
+export interface SessionPorts {
   readonly baseUrl: string;
   readonly environment: Environment;
   readonly transport: Transport;
@@ -22,9 +22,6 @@ export interface SessionOptions {
   readonly crossTab: boolean;
   readonly device: string | null;
   readonly collection: Collection;
-}
-
-export interface SessionEvents {
   /** The user is known: answers where their stream was left, if that is known. */
   identified(): Promise<Position | null>;
   /** Lists that aren't loaded yet should be. */
@@ -53,72 +50,61 @@ const LATER_WITHIN_MS = 30_000;
 
 export class Session {
   readonly connection = new Cell<ConnectionState>(IDLE);
-  readonly #options: SessionOptions;
-  readonly #events: SessionEvents;
+  readonly #ports: SessionPorts;
   readonly #link: Link;
   readonly #recount: Recount;
   #stream = new Stream();
   #crew: Crew | null = null;
   #device: string | null;
-  #leader = false;
+  leads = false;
   /** Resolves once this tab leads; null = it has not asked yet. */
   #leading: Promise<void> | null = null;
   /** Ends what this start began; null = stopped. */
   #end: (() => void) | null = null;
-  #ready = false;
+  /** Whether lists should be loaded when they are made. */
+  ready = false;
 
-  constructor(options: SessionOptions, events: SessionEvents) {
-    this.#options = options;
-    this.#events = events;
-    this.#device = options.device;
-    this.#recount = new Recount(options.environment, () => void this.#countUnread());
-    this.#link = new Link(
-      {
-        ...options,
-        url: `${options.baseUrl.replace(/^http/i, "ws")}/v1/realtime`,
-        since: () => this.#stream.position,
-        device: () => this.#device,
-        turn: () => this.#turn(),
+  constructor(ports: SessionPorts) {
+    this.#ports = ports;
+    this.#device = ports.device;
+    this.#recount = recounting(ports.environment, () => void this.#countUnread());
+    this.#link = new Link({
+      ...ports,
+      url: `${ports.baseUrl.replace(/^http/i, "ws")}/v1/realtime`,
+      since: () => this.position,
+      device: () => this.#device,
+      // Resolves when this tab may connect: as the leader of the user's tabs. Asked with a token at hand.
+      turn: () => {
+        this.#leading ??= this.#join();
+        return this.#leading;
       },
-      {
-        changed: (machine) => this.#machineChanged(machine),
-        frame: (frame) => this.#received(frame),
-        refused: (error) => this.refused(error),
-        warn: events.warn,
-      },
-    );
-    options.tokens.onRenewed = () => this.#leader && this.#link.reconnect("renewed");
+      changed: (machine) => this.#machineChanged(machine),
+      frame: (frame) => this.#received(frame),
+      refused: (error) => this.refused(error),
+    });
+    ports.tokens.onRenewed = () => this.#renew();
   }
 
   /** Of this user of this server, in what tabs and starts share. */
   get name(): string {
-    const { tokens, baseUrl } = this.#options;
+    const { tokens, baseUrl } = this.#ports;
     return `heliograph ${baseUrl} ${tokens.claims.tenant} ${tokens.claims.user}`;
-  }
-
-  get leads(): boolean {
-    return this.#leader;
   }
 
   get position(): Position | null {
     return this.#stream.position;
   }
 
-  /** Whether lists should be loaded when they are made. */
-  get ready(): boolean {
-    return this.#ready;
-  }
-
   start(): void {
     if (this.#end) return;
-    const { clock } = this.#options.environment;
+    const { clock } = this.#ports.environment;
     const cancelLoad = clock.after(LOAD_WITHIN_MS, () => this.#becomeReady());
-    const deaf = this.#options.environment.listen((signal) => this.#signalled(signal));
+    const deaf = this.#ports.environment.listen((signal) => this.#signalled(signal));
     this.#end = () => {
       cancelLoad();
       deaf();
     };
-    this.#link.start();
+    this.#link.step({ is: "start" });
   }
 
   stop(): void {
@@ -128,10 +114,10 @@ export class Session {
 
   /** The token is no good, here or in an HTTP call: nothing is tried any more until the next start. */
   refused(error: HeliographError): void {
-    if (!this.#options.tokens.refuse(error)) return;
+    if (!this.#ports.tokens.refuse(error)) return;
     this.#leave();
     this.connection.set({ ...IDLE, status: "unauthorized", error });
-    this.#events.refused(error);
+    this.#ports.refused(error);
   }
 
   setDevice(device: string | null): void {
@@ -139,48 +125,38 @@ export class Session {
     this.#takeDevice(device);
   }
 
-  tokenChanged(): void {
-    if (this.#leader) this.#link.reconnect("renewed");
-  }
-
   /** Runs at random within half a minute, if it isn't stopped by then: so that not everybody comes at once. */
   later(run: () => void): void {
-    const { environment } = this.#options;
+    const { environment } = this.#ports;
     const current = this.#end;
     environment.clock.after(environment.random() * LATER_WITHIN_MS, () => current && this.#end === current && run());
   }
 
   /** The unread count is in doubt. */
   doubt(): void {
-    if (this.#leader) this.#recount.soon();
+    if (this.leads) this.#recount.soon();
     else this.#crew?.tell({ k: "recount" });
   }
 
   // --- beginning and end ---
 
-  /** Resolves when this tab may connect: as the leader of the user's tabs. Called with a token at hand. */
-  #turn(): Promise<void> {
-    this.#leading ??= this.#join();
-    return this.#leading;
-  }
-
   async #join(): Promise<void> {
     const current = this.#end;
-    const position = await this.#events.identified();
+    const position = await this.#ports.identified();
     if (this.#end !== current) return;
-    if (!this.#stream.position) this.#stream = new Stream(position);
-    const { environment, crossTab, tokens } = this.#options;
+    if (!this.position) this.#stream = new Stream(position);
+    const { environment, crossTab, tokens } = this.#ports;
     // Without a user's name tabs of two users might share a connection.
     const tabs = crossTab && tokens.claims.user !== null ? environment.tabs : null;
     await new Promise<void>((resolve) => {
       this.#crew = new Crew(tabs, this.name, {
         lead: () => {
           if (this.#end !== current) return;
-          this.#leader = true;
+          this.leads = true;
           resolve();
         },
         told: (message) => this.#end === current && this.#told(message),
-        warn: this.#events.warn,
+        warn: this.#ports.warn,
       });
     });
   }
@@ -188,12 +164,12 @@ export class Session {
   #leave(): void {
     this.#end?.();
     this.#end = null;
-    this.#ready = false;
-    this.#link.stop();
-    this.#leader = false;
+    this.ready = false;
+    this.#link.step({ is: "stop" });
+    this.leads = false;
     this.#leading = null;
     this.#recount.stop();
-    this.#options.tokens.rest();
+    this.#ports.tokens.rest();
     this.#crew?.leave();
     this.#crew = null;
   }
@@ -201,8 +177,8 @@ export class Session {
   // --- what comes over the connection ---
 
   #received(frame: SharedFrame): void {
-    if (!this.#take(frame, this.#stream.position?.epoch, true)) return;
-    this.#crew?.tell({ k: "frame", epoch: this.#stream.position?.epoch, frame });
+    if (!this.#take(frame, this.position?.epoch, true)) return;
+    this.#crew?.tell({ k: "frame", epoch: this.position?.epoch, frame });
     // After the others were told: what was acknowledged must not be lost with this tab.
     if (frame.t === "notification") this.#link.ack(frame.offset);
   }
@@ -216,72 +192,72 @@ export class Session {
   }
 
   #arrived({ offset, notification }: Arrival, epoch = "", own: boolean): boolean {
-    const verdict = this.#stream.position?.epoch === epoch ? this.#stream.arrived(offset) : "jump";
+    const verdict = this.position?.epoch === epoch ? this.#stream.arrived(offset) : "jump";
     if (verdict === "duplicate") return false;
     if (verdict === "jump") {
       if (own && this.#stream.retryAfterJump()) {
-        this.#link.reconnect("jumped");
+        this.#link.step({ is: "jumped" });
         return false;
       }
       this.#skipTo({ epoch, offset });
     }
-    if (!notification) this.#events.warn("Ignored: not a frame of this protocol.");
+    if (!notification) this.#ports.warn("Ignored: not a frame of this protocol.");
     else {
-      if (this.#options.collection.arrived(notification)) this.#recount.arrived();
-      this.#events.arrived(notification);
+      if (this.#ports.collection.arrived(notification)) this.#recount.arrived();
+      this.#ports.arrived(notification);
     }
-    this.#events.moved();
+    this.#ports.moved();
     return true;
   }
 
   /** Goes on from here; what lies before is loaded with the lists. */
   #skipTo(position: Position): void {
     this.#stream.moveTo(position);
-    this.#events.stale();
+    this.#ports.stale();
   }
 
   #connected(frame: Connected): void {
-    const { collection } = this.#options;
+    const { collection } = this.#ports;
     const whole = this.#stream.connected(frame);
     const agrees = frame.unread === null || frame.unread === collection.unread;
     this.#counted(frame.unread);
-    const first = !this.#ready;
+    const first = !this.ready;
     this.#becomeReady();
-    if (first) return this.#events.moved();
-    if (!whole || !agrees) this.#events.stale();
+    if (first) return this.#ports.moved();
+    if (!whole || !agrees) this.#ports.stale();
     // Marks made elsewhere during the gap aren't resent, so the lists are looked through again.
-    else this.later(() => this.#events.stale());
-    this.#events.moved();
+    else this.later(() => this.#ports.stale());
+    this.#ports.moved();
   }
 
   #marked(frame: Marked | AllRead): void {
-    const { collection } = this.#options;
+    const { collection } = this.#ports;
     if (frame.t === "all_read") {
-      if (!collection.allRead(frame)) this.#events.stale();
-    } else if (!collection.marked(frame)) this.#events.stale(frame.id);
+      if (!collection.allRead(frame)) this.#ports.stale();
+    } else if (!collection.marked(frame)) this.#ports.stale(frame.id);
     if (frame.unread !== null) this.#recount.counted();
   }
 
   #counted(unread: number | null): void {
     if (unread === null) return;
-    this.#options.collection.counted(unread);
+    this.#ports.collection.counted(unread);
     this.#recount.counted();
   }
 
   async #countUnread(): Promise<void> {
-    if (!this.#leader) return;
-    const { collection } = this.#options;
+    if (!this.leads) return;
+    const { collection } = this.#ports;
     const since = collection.moment();
-    const unread = await this.#events.countUnread().catch(() => null);
-    if (unread === null || !this.#leader) return;
+    const unread = await this.#ports.countUnread().catch(() => null);
+    if (unread === null || !this.leads) return;
     if (!collection.counted(unread, since)) return this.#recount.soon();
     this.#recount.counted();
     this.#crew?.tell({ k: "count", unread });
   }
 
   #becomeReady(): void {
-    this.#ready = true;
-    this.#events.ready();
+    this.ready = true;
+    this.#ports.ready();
   }
 
   // --- what other tabs say ---
@@ -291,24 +267,24 @@ export class Session {
       case "hello":
         return this.#tellState();
       case "state":
-        return this.#leader ? undefined : this.#follow(message.state, message.position);
+        return this.leads ? undefined : this.#follow(message.state, message.position);
       case "frame":
         return void this.#take(message.frame, message.epoch, false);
       case "count":
-        return void this.#options.collection.counted(message.unread);
+        return void this.#ports.collection.counted(message.unread);
       case "device":
         return this.#takeDevice(message.device);
       case "focus":
-        return this.#leader ? this.#link.signal("focus") : undefined;
+        return this.leads ? this.#signalled("focus") : undefined;
       case "recount":
-        return this.#leader ? this.#recount.soon() : undefined;
+        return this.leads ? this.doubt() : undefined;
     }
   }
 
   #follow({ error, ...state }: SharedState, position: Position | null): void {
     const shown = error && new HeliographError(error.code, error.message, { status: error.status });
     this.connection.set({ ...state, error: shown, leader: false });
-    if (state.status !== "connected" || this.#ready) return;
+    if (state.status !== "connected" || this.ready) return;
     // Lists are loaded from now on, and frames come from now on: nothing before matters.
     if (position) this.#stream.moveTo(position);
     this.#becomeReady();
@@ -317,30 +293,35 @@ export class Session {
   #takeDevice(device: string | null): void {
     if (device === this.#device) return;
     this.#device = device;
-    if (this.#leader) this.#link.reconnect("renewed");
+    this.#renew();
+  }
+
+  /** Says the newer token, or device, to the server: by coming back with it. */
+  #renew(): void {
+    if (this.leads) this.#link.step({ is: "renewed" });
   }
 
   // --- what is shown ---
 
   #signalled(signal: Signal): void {
-    if (this.#leader) this.#link.signal(signal);
+    if (this.leads) this.#link.step({ is: "signal", signal });
     else if (signal === "focus" || signal === "online") this.#crew?.tell({ k: "focus" });
   }
 
   #machineChanged({ phase, waitMs, error }: Machine): void {
     // A tab that follows shows what the leader says.
-    if (!this.#end || (this.#crew && !this.#leader)) return;
+    if (!this.#end || (this.#crew && !this.leads)) return;
     const waiting = phase === "waiting";
     const status =
-      waiting && !this.#options.environment.isOnline() ? "offline" : (STATUS[phase] ?? (phase as ConnectionStatus));
-    this.connection.set({ status, retryAt: waiting ? Date.now() + waitMs : null, error, leader: this.#leader });
+      waiting && !this.#ports.environment.isOnline() ? "offline" : (STATUS[phase] ?? (phase as ConnectionStatus));
+    this.connection.set({ status, retryAt: waiting ? Date.now() + waitMs : null, error, leader: this.leads });
     this.#tellState();
   }
 
   #tellState(): void {
-    if (!this.#leader) return;
+    if (!this.leads) return;
     const { status, retryAt, error } = this.connection.getSnapshot();
     const shared = error && { code: error.code, message: error.message, status: error.status };
-    this.#crew?.tell({ k: "state", state: { status, retryAt, error: shared }, position: this.#stream.position });
+    this.#crew?.tell({ k: "state", state: { status, retryAt, error: shared }, position: this.position });
   }
 }

@@ -30,7 +30,7 @@ export class Tokens {
   #asking: Promise<string> | null = null;
   #refusal: HeliographError | null = null;
   #cancelRenewal = (): void => undefined;
-  /** A new token came while the old one was still good. */
+  /** Another token came than the one that was good until now. */
   onRenewed: () => void = () => undefined;
 
   constructor(ask: () => string | Promise<string>, clock: Clock) {
@@ -67,7 +67,9 @@ export class Tokens {
   /** Ends a refusal. */
   reset(token: string | null): void {
     this.#refusal = null;
-    if (token !== null) this.#take(token);
+    if (token === null) return;
+    this.#take(token);
+    this.onRenewed();
   }
 
   /** No more renewal; the token at hand stays. */

@@ -8,35 +8,32 @@ import type { Environment } from "./ports.ts";
 const DOUBT_MS = 30_000;
 const CALM_MS = 2_000;
 
-export class Recount {
-  readonly #environment: Environment;
-  readonly #ask: () => void;
-  #countedAt = -DOUBT_MS;
-  #cancel: (() => void) | null = null;
-
-  constructor(environment: Environment, ask: () => void) {
-    this.#environment = environment;
-    this.#ask = ask;
-  }
-
+export interface Recount {
   /** The server has told a count. */
-  counted(): void {
-    this.#countedAt = this.#environment.clock.now();
-  }
-
+  counted(): void;
   /** A notification was added to the count. */
-  arrived(): void {
-    if (this.#environment.clock.now() - this.#countedAt < DOUBT_MS) this.soon();
-  }
-
+  arrived(): void;
   /** The count is in doubt. Asks once it has been calm for two seconds or a little more. */
-  soon(): void {
-    const { clock } = this.#environment;
-    this.stop();
-    this.#cancel = clock.after(CALM_MS * (1 + this.#environment.random()), this.#ask);
-  }
+  soon(): void;
+  stop(): void;
+}
 
-  stop(): void {
-    this.#cancel?.();
-  }
+export function recounting(environment: Environment, ask: () => void): Recount {
+  const { clock } = environment;
+  let countedAt = -DOUBT_MS;
+  let stop = (): void => undefined;
+  const soon = () => {
+    stop();
+    stop = clock.after(CALM_MS * (1 + environment.random()), ask);
+  };
+  return {
+    counted: () => {
+      countedAt = clock.now();
+    },
+    arrived: () => {
+      if (clock.now() - countedAt < DOUBT_MS) soon();
+    },
+    soon,
+    stop: () => stop(),
+  };
 }
