@@ -5,6 +5,6 @@ const LONGEST_MS = 20_000;
 
 /** Milliseconds; `failures` = tries that failed before this one, from 1; `random` = 0 ≤ n < 1. */
 export function backoffMs(failures: number, random: number): number {
-  const ceiling = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(failures - 1, 16));
+  const ceiling = Math.min(LONGEST_MS, FIRST_MS * 2 ** (failures - 1));
   return Math.round(random * ceiling);
 }

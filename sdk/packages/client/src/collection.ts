@@ -75,7 +75,7 @@ export class Collection {
 
   get unread(): number {
     let unread = this.#unread;
-    for (const { shown, base } of this.#entries.values()) unread += Number(isUnread(shown)) - Number(isUnread(base));
+    for (const { shown, base } of this.#entries.values()) unread += more(base, shown);
     for (const { confirmed, unknown } of this.#pending) unread -= confirmed ? 0 : unknown;
     return Math.max(0, unread);
   }
@@ -118,11 +118,7 @@ export class Collection {
   marked({ id, marks, unread }: Marked): boolean {
     const entry = this.#entries.get(id);
     const moment = ++this.#now;
-    if (entry) {
-      const before = isUnread(entry.base);
-      this.#say(entry, { ...entry.base, ...marks }, moment);
-      if (unread === null) this.#count(this.#unread + Number(isUnread(entry.base)) - Number(before));
-    }
+    if (entry) this.#say(entry, { ...entry.base, ...marks }, moment);
     this.#confirm((pending) => pending.id === id && holds(marks, pending.mark));
     if (unread !== null) this.#count(unread);
     this.#show(id);
@@ -182,13 +178,13 @@ export class Collection {
   begin(id: string, mark: Mark, at: string): Pending | null {
     const item = this.get(id);
     if (item && holds(item, mark)) return null;
-    return this.#begin({ id, mark, at, confirmed: false, paged: false, unknown: 0, all: null });
+    return this.#begin(id, mark, at);
   }
 
   beginReadAll(at: string): Pending {
     const all = new Set(this.list(isUnread, null).map(({ id }) => id));
     const unknown = Math.max(0, this.unread - all.size);
-    return this.#begin({ id: "*", mark: "read", at, confirmed: false, paged: false, unknown, all });
+    return this.#begin("*", "read", at, unknown, all);
   }
 
   /**
@@ -206,7 +202,8 @@ export class Collection {
     return !taken || pending.confirmed || !pending.paged;
   }
 
-  #begin(pending: Pending): Pending {
+  #begin(id: string, mark: Mark, at: string, unknown = 0, all: ReadonlySet<string> | null = null): Pending {
+    const pending = { id, mark, at, unknown, all, confirmed: false, paged: false };
     this.#pending.add(pending);
     for (const id of idsOf(pending)) this.#show(id);
     this.#tell();
@@ -216,12 +213,11 @@ export class Collection {
   #apply(id: string, { mark, at }: Pending): void {
     const entry = this.#entries.get(id);
     if (!entry) return;
-    const before = isUnread(entry.base);
     this.#say(entry, marked(entry.base, mark, at), ++this.#now, at);
-    this.#count(this.#unread + Number(isUnread(entry.base)) - Number(before));
   }
 
   #say(entry: Entry, base: Notification, touched: number, guess: string | null = null): void {
+    this.#count(this.#unread + more(entry.base, base));
     entry.base = base;
     entry.touched = touched;
     entry.guess = guess;
@@ -273,6 +269,11 @@ export class Collection {
     this.#version++;
     this.#changed();
   }
+}
+
+/** How many unread items there are more with the one in place of the other. */
+function more(before: Notification, after: Notification): number {
+  return Number(isUnread(after)) - Number(isUnread(before));
 }
 
 function idsOf({ id, all }: Pending): Iterable<string> {

@@ -160,7 +160,7 @@ function lost(machine: Machine, code: number, reason: string, random: number): S
   const error = new HeliographError("connection_lost", `Connection closed: ${code} ${reason}`.trim());
   if (code === UNAUTHORIZED && machine.refusals === 0) return authorize({ ...machine, refusals: 1 }, true);
   if (code === UNAUTHORIZED || code === FORBIDDEN) {
-    const refusal = new HeliographError("unauthorized", "The token was refused.", { status: code - 4000 });
+    const refusal = new HeliographError("unauthorized", "Token refused.", { status: code - 4000 });
     return end({ ...machine, phase: "unauthorized", departing: false, error: refusal }, [
       { do: "refuse", error: refusal },
     ]);

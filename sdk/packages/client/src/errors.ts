@@ -19,6 +19,7 @@ export interface HeliographErrorOptions {
  * `protocol` (an answer nobody understands), `unauthorized`.
  */
 export class HeliographError extends Error {
+  override readonly name = "HeliographError";
   readonly code: string;
   /** HTTP status; 0 when there was no answer. */
   readonly status: number;
@@ -30,7 +31,6 @@ export class HeliographError extends Error {
   constructor(code: string, message: string, options: HeliographErrorOptions = {}) {
     const { status = 0, errors = [], retryAfterS = null, cause } = options;
     super(message, { cause });
-    this.name = "HeliographError";
     this.code = code;
     this.status = status;
     this.errors = errors;

@@ -12,8 +12,8 @@ import { Cell } from "./readable.ts";
 import { environmentOfPlatform } from "./seams/environment.ts";
 import { webTransport } from "./seams/transport.ts";
 import { Session } from "./session.ts";
-import { Cache } from "./storage.ts";
-import { Tokens } from "./token.ts";
+import { type Cache, cacheIn } from "./storage.ts";
+import { type Tokens, tokensOf } from "./token.ts";
 import type {
   ConnectionState,
   DeepPartial,
@@ -43,7 +43,7 @@ type Listener = readonly [keyof HeliographEvents, (told: never) => void];
 export class Heliograph {
   readonly connection: Readable<ConnectionState>;
   /** Unread items of the whole inbox. */
-  readonly unread: Readable<number>;
+  readonly unread: Readable<number> = new Cell(0);
   readonly preferences: Readable<PreferencesSnapshot> & {
     load(): Promise<void>;
     update(change: DeepPartial<Preferences>): Promise<void>;
@@ -61,7 +61,6 @@ export class Heliograph {
   readonly #session: Session;
   readonly #marking: Marking;
   readonly #cache: Cache;
-  readonly #unread = new Cell(0);
   readonly #inboxes = new Map<string, LiveInbox>();
   readonly #listeners = new Set<Listener>();
 
@@ -74,12 +73,12 @@ export class Heliograph {
     this.#environment = options.environment ?? environmentOfPlatform();
     const environment = this.#environment;
     const transport = options.transport ?? webTransport();
-    const tokens = new Tokens(options.getToken, environment.clock);
+    const tokens = tokensOf(options.getToken, environment.clock);
     const refused = (error: HeliographError) => this.#session.refused(error);
     const call = calling({ baseUrl, transport, environment, tokens, refused });
     this.#tokens = tokens;
     this.#call = call;
-    this.#cache = new Cache(options.storage ?? null, environment.clock, this.#warn);
+    this.#cache = cacheIn(options.storage ?? null, environment.clock, (error) => this.#warn("Storage failed.", error));
     this.#session = new Session({
       baseUrl,
       environment,
@@ -99,7 +98,6 @@ export class Heliograph {
     });
     this.#marking = marking(this.#collection, call, () => this.#each((inbox) => inbox.revalidate()));
     this.connection = this.#session.connection;
-    this.unread = this.#unread;
     this.preferences = new LivePreferences(call);
     this.devices = devices(call);
     this.webPush = webPush(call);
@@ -193,7 +191,7 @@ export class Heliograph {
   }
 
   #changed(): void {
-    this.#unread.set(this.#collection.unread);
+    (this.unread as Cell<number>).set(this.#collection.unread);
     this.#each((inbox) => inbox.changed());
     this.#keep();
   }
@@ -218,6 +216,6 @@ export class Heliograph {
 }
 
 function originOf(baseUrl: string): string {
-  if (!/^https?:\/\/[^/?#\s]+\/*$/i.test(baseUrl)) throw new TypeError(`baseUrl is no http(s) origin: ${baseUrl}`);
+  if (!/^https?:\/\/[^/?#\s]+\/*$/i.test(baseUrl)) throw new TypeError(`baseUrl: no http(s) origin: ${baseUrl}`);
   return baseUrl.replace(/\/+$/, "");
 }

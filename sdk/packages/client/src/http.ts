@@ -40,7 +40,7 @@ export function calling({ baseUrl, transport, environment, tokens, refused }: Ca
     try {
       return await outcomeOf(await transport.fetch(baseUrl + path, request));
     } catch (cause) {
-      return new HeliographError("network", "There was no answer.", { cause });
+      return new HeliographError("network", "No answer.", { cause });
     }
   };
   /** Rejects when there is no token to be had; refusals of the server are values. */
@@ -71,14 +71,14 @@ export async function outcomeOf(response: HttpResponse): Promise<Json | Heliogra
   const { status } = response;
   if (status >= 200 && status < 300) {
     const json = body === "" ? {} : parseJson(body);
-    return json ?? new HeliographError("protocol", "The answer is not JSON.", { status });
+    return json ?? new HeliographError("protocol", "Not JSON.", { status });
   }
   return problem(status, parseJson(body) ?? {}, response.header("Retry-After"));
 }
 
 function problem(status: number, json: Json, retryAfter: string | null): HeliographError {
   const code = text(json["code"]) ?? "http";
-  const message = text(json["detail"]) ?? `The server answered ${status}.`;
+  const message = text(json["detail"]) ?? `HTTP ${status}`;
   const errors = Array.isArray(json["errors"]) ? (json["errors"] as FieldError[]) : [];
   const seconds = Number(retryAfter ?? "none");
   return new HeliographError(code, message, { status, errors, retryAfterS: seconds >= 0 ? seconds : null });

@@ -117,7 +117,7 @@ export class Link {
   #received(text: string): void {
     const frame = parseFrame(text);
     this.step({ is: "heard" });
-    if (!frame) return this.#ports.warn("Ignored: not a frame of this protocol.", text.slice(0, 200));
+    if (!frame) return this.#ports.warn("Ignored: unknown frame.", text.slice(0, 200));
     switch (frame.t) {
       case "ping":
         return this.#send({ t: "pong" });

@@ -21,9 +21,7 @@ export class LivePreferences extends Cell<PreferencesSnapshot> {
 
   /** Rejects when it fails; the error also stands in the snapshot. */
   load(): Promise<void> {
-    return this.#inTurn(async () => {
-      this.#server = parse(await this.#call("GET", "/v1/preferences"));
-    });
+    return this.#inTurn(() => this.#ask("GET"));
   }
 
   /** Changes what is named and nothing else. Rejects when the server refuses, and shows what was before. */
@@ -33,15 +31,20 @@ export class LivePreferences extends Cell<PreferencesSnapshot> {
     await this.#inTurn(async () => {
       try {
         // The call replaces everything, so it must begin with everything.
-        this.#server ??= parse(await this.#call("GET", "/v1/preferences"));
-        this.#server = parse(await this.#call("PUT", "/v1/preferences", merged(this.#server, change)));
+        const before = this.#server ?? (await this.#ask("GET"));
+        await this.#ask("PUT", merged(before, change));
       } finally {
         this.#changes.splice(this.#changes.indexOf(change), 1);
       }
     });
   }
 
-  #inTurn(work: () => Promise<void>): Promise<void> {
+  async #ask(method: "GET" | "PUT", body?: Preferences): Promise<Preferences> {
+    this.#server = parse(await this.#call(method, "/v1/preferences", body));
+    return this.#server;
+  }
+
+  #inTurn(work: () => Promise<unknown>): Promise<void> {
     const done = this.#queue.then(async () => {
       if (!this.#server) this.#draw(null, true);
       try {

@@ -8,7 +8,7 @@ import { Link } from "./link.ts";
 import type { Environment, Signal, Transport } from "./ports.ts";
 import { Cell } from "./readable.ts";
 import { Stream } from "./resume.ts";
-import { Crew, type SharedFrame, type SharedState, type Told } from "./tabs.ts";
+import { type Crew, crewOf, type SharedFrame, type SharedState, type Told } from "./tabs.ts";
 import type { Tokens } from "./token.ts";
 import type { ConnectionState, ConnectionStatus, Notification } from "./types.ts";
 import { type Recount, recounting } from "./unread.ts";
@@ -149,7 +149,7 @@ export class Session {
     // Without a user's name tabs of two users might share a connection.
     const tabs = crossTab && tokens.claims.user !== null ? environment.tabs : null;
     await new Promise<void>((resolve) => {
-      this.#crew = new Crew(tabs, this.name, {
+      this.#crew = crewOf(tabs, this.name, {
         lead: () => {
           if (this.#end !== current) return;
           this.leads = true;
@@ -201,7 +201,7 @@ export class Session {
       }
       this.#skipTo({ epoch, offset });
     }
-    if (!notification) this.#ports.warn("Ignored: not a frame of this protocol.");
+    if (!notification) this.#ports.warn("Ignored: unknown frame.");
     else {
       if (this.#ports.collection.arrived(notification)) this.#recount.arrived();
       this.#ports.arrived(notification);

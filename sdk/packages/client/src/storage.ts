@@ -3,7 +3,7 @@
 
 import type { Clock, KeyValueStorage } from "./ports.ts";
 import type { Notification } from "./types.ts";
-import { count, object, type Position, parseJson, text } from "./wire.ts";
+import { count, object, type Position, parseJson, positionOf, text } from "./wire.ts";
 
 export interface Copy {
   readonly position: Position | null;
@@ -14,64 +14,57 @@ export interface Copy {
 const FORMAT = 1;
 const WRITE_WITHIN_MS = 500;
 
-export class Cache {
-  readonly #storage: KeyValueStorage | null;
-  readonly #clock: Clock;
-  readonly #warn: (message: string, details?: unknown) => void;
-  #warned = false;
-  #write: (() => Promise<void>) | null = null;
-  #cancel = (): void => undefined;
-
-  constructor(storage: KeyValueStorage | null, clock: Clock, warn: (message: string, details?: unknown) => void) {
-    this.#storage = storage;
-    this.#clock = clock;
-    this.#warn = warn;
-  }
-
-  async load(key: string): Promise<Copy | null> {
-    return parseCopy((await this.#try((storage) => storage.get(key))) ?? "");
-  }
-
+export interface Cache {
+  load(key: string): Promise<Copy | null>;
   /** Writes soon, and once for a burst; `copy` is made then. */
-  save(key: string, copy: () => Copy): void {
-    if (!this.#storage) return;
-    const first = this.#write === null;
-    this.#write = async () => {
-      this.#write = null;
-      this.#cancel();
-      await this.#try((storage) => storage.set(key, JSON.stringify({ format: FORMAT, ...copy() })));
-    };
-    if (first) this.#cancel = this.#clock.after(WRITE_WITHIN_MS, () => void this.flush());
-  }
+  save(key: string, copy: () => Copy): void;
+  flush(): Promise<void>;
+  remove(key: string): Promise<void>;
+}
 
-  async flush(): Promise<void> {
-    await this.#write?.();
-  }
-
-  async remove(key: string): Promise<void> {
-    this.#write = null;
-    this.#cancel();
-    await this.#try((storage) => storage.remove(key));
-  }
-
-  async #try<T>(use: (storage: KeyValueStorage) => T | Promise<T>): Promise<T | null> {
+/** `warn` hears once of a storage that can't be used. */
+export function cacheIn(storage: KeyValueStorage | null, clock: Clock, warn: (error: unknown) => void): Cache {
+  let warned = false;
+  let write: (() => Promise<void>) | null = null;
+  let cancel = (): void => undefined;
+  const attempt = async <T>(use: (storage: KeyValueStorage) => T | Promise<T>) => {
     try {
-      return this.#storage && (await use(this.#storage));
+      return storage && (await use(storage));
     } catch (error) {
-      if (!this.#warned) this.#warn("The storage can't be used.", error);
-      this.#warned = true;
+      if (!warned) warn(error);
+      warned = true;
       return null;
     }
-  }
+  };
+  const settle = () => {
+    write = null;
+    cancel();
+  };
+  const flush = async () => write?.();
+  return {
+    load: async (key) => parseCopy((await attempt((kept) => kept.get(key))) ?? ""),
+    save: (key, copy) => {
+      if (!storage) return;
+      if (!write) cancel = clock.after(WRITE_WITHIN_MS, () => void flush());
+      write = async () => {
+        settle();
+        await attempt((kept) => kept.set(key, JSON.stringify({ format: FORMAT, ...copy() })));
+      };
+    },
+    flush,
+    remove: async (key) => {
+      settle();
+      await attempt((kept) => kept.remove(key));
+    },
+  };
 }
 
 /** Written by ourselves: enough to look at what would break the client if it was somebody else's. */
 function parseCopy(kept: string): Copy | null {
   const json = parseJson(kept);
   if (json?.["format"] !== FORMAT || !Array.isArray(json["notifications"])) return null;
-  const at = object(json["position"]);
   return {
-    position: text(at?.["epoch"]) !== null && count(at?.["offset"]) !== null ? (at as unknown as Position) : null,
+    position: positionOf(object(json["position"])),
     unread: count(json["unread"]) ?? 0,
     notifications: json["notifications"].filter((item) => text(object(item)?.["id"]) !== null),
   };

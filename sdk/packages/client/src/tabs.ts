@@ -31,49 +31,42 @@ export interface CrewEvents {
   warn(message: string, details?: unknown): void;
 }
 
-const ALONE = "Tabs can't share a connection here.";
-
-export class Crew {
-  readonly #channel: Channel | null;
-  #leave = (): void => undefined;
-
-  /** `tabs` null = this one is alone, and leads at once. */
-  constructor(tabs: Tabs | null, name: string, events: CrewEvents) {
-    this.#channel = tabs && channelOf(tabs, name, events);
-    if (!tabs || !this.#channel) {
-      events.lead();
-      return;
-    }
-    const left = new Promise<void>((resolve) => {
-      this.#leave = resolve;
-    });
-    const hold = () => {
-      events.lead();
-      return left;
-    };
-    tabs.lock(name, hold, left).catch((error: unknown) => {
-      events.warn(ALONE, error);
-      events.lead();
-    });
-    this.tell({ k: "hello" });
-  }
-
-  tell(message: Told): void {
-    this.#channel?.post(message);
-  }
-
+export interface Crew {
+  tell(message: Told): void;
   /** The next tab leads. */
-  leave(): void {
-    this.#leave();
-    this.#channel?.close();
-  }
+  leave(): void;
 }
 
-function channelOf(tabs: Tabs, name: string, events: CrewEvents): Channel | null {
-  try {
-    return tabs.channel(name, (message) => events.told(message as Told));
-  } catch (error) {
-    events.warn(ALONE, error);
-    return null;
-  }
+/** `tabs` null = this one is alone, and leads at once. */
+export function crewOf(tabs: Tabs | null, name: string, { lead, told, warn }: CrewEvents): Crew {
+  const alone = (error: unknown) => {
+    warn("Tabs can't share a connection.", error);
+    lead();
+  };
+  let channel: Channel | undefined;
+  let leave = (): void => undefined;
+  const tell = (message: Told) => channel?.post(message);
+  if (tabs) {
+    const left = new Promise<void>((resolve) => {
+      leave = resolve;
+    });
+    try {
+      channel = tabs.channel(name, (message) => told(message as Told));
+      const hold = () => {
+        lead();
+        return left;
+      };
+      tabs.lock(name, hold, left).catch(alone);
+      tell({ k: "hello" });
+    } catch (error) {
+      alone(error);
+    }
+  } else lead();
+  return {
+    tell,
+    leave: () => {
+      leave();
+      channel?.close();
+    },
+  };
 }

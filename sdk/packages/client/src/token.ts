@@ -23,93 +23,84 @@ function claimsOf(token: string): Claims {
 
 const MARGIN_MS = 60_000;
 
-export class Tokens {
-  readonly #ask: () => string | Promise<string>;
-  readonly #clock: Clock;
-  #token: string | null = null;
-  #asking: Promise<string> | null = null;
-  #refusal: HeliographError | null = null;
-  #cancelRenewal = (): void => undefined;
-  /** Another token came than the one that was good until now. */
-  onRenewed: () => void = () => undefined;
-
-  constructor(ask: () => string | Promise<string>, clock: Clock) {
-    this.#ask = ask;
-    this.#clock = clock;
-  }
-
-  get claims(): Claims {
-    return claimsOf(this.#token ?? "");
-  }
-
+export interface Tokens {
+  readonly claims: Claims;
   /** The token at hand, else a new one. Rejects with code `token` or `unauthorized`. */
-  async get(): Promise<string> {
-    if (this.#refusal) throw this.#refusal;
-    return this.#token ?? this.#renew();
-  }
-
+  get(): Promise<string>;
   /** Another token than the one that was refused. */
-  async instead(refused: string): Promise<string> {
-    if (this.#refusal) throw this.#refusal;
-    if (this.#token === refused) this.#token = null;
-    return this.get();
-  }
-
+  instead(refused: string): Promise<string>;
   /** Nothing is sent with a token any more. False = that was so already. */
-  refuse(error: HeliographError): boolean {
-    if (this.#refusal) return false;
-    this.#refusal = error;
-    this.#token = null;
-    this.#cancelRenewal();
-    return true;
-  }
-
+  refuse(error: HeliographError): boolean;
   /** Ends a refusal. */
-  reset(token: string | null): void {
-    this.#refusal = null;
-    if (token === null) return;
-    this.#take(token);
-    this.onRenewed();
-  }
-
+  reset(token: string | null): void;
   /** No more renewal; the token at hand stays. */
-  rest(): void {
-    this.#cancelRenewal();
-  }
+  rest(): void;
+  /** Another token came than the one that was good until now. */
+  onRenewed: () => void;
+}
 
-  #renew(): Promise<string> {
-    this.#asking ??= this.#call().finally(() => {
-      this.#asking = null;
-    });
-    return this.#asking;
-  }
-
-  async #call(): Promise<string> {
-    let [token, cause]: unknown[] = [];
+export function tokensOf(ask: () => string | Promise<string>, clock: Clock): Tokens {
+  let token: string | null = null;
+  let asking: Promise<string> | null = null;
+  let refusal: HeliographError | null = null;
+  let rest = (): void => undefined;
+  const take = (taken: string) => {
+    token = taken;
+    rest();
+    const { lifeMs } = claimsOf(taken);
+    if (lifeMs !== null) rest = clock.after(lifeMs - Math.min(MARGIN_MS, lifeMs / 10), () => void renewEarly());
+  };
+  const call = async () => {
+    let [given, cause]: unknown[] = [];
     try {
-      token = await this.#ask();
+      given = await ask();
     } catch (error) {
       cause = error;
     }
-    if (typeof token !== "string" || token === "")
+    if (typeof given !== "string" || given === "")
       throw new HeliographError("token", "getToken gave no token.", { cause });
-    if (this.#refusal) throw this.#refusal;
-    this.#take(token);
-    return token;
-  }
-
-  #take(token: string): void {
-    this.#token = token;
-    this.#cancelRenewal();
-    const { lifeMs } = this.claims;
-    if (lifeMs === null) return;
-    this.#cancelRenewal = this.#clock.after(lifeMs - Math.min(MARGIN_MS, lifeMs / 10), () => void this.#renewEarly());
-  }
-
+    if (refusal) throw refusal;
+    take(given);
+    return given;
+  };
+  const renew = () => {
+    asking ??= call().finally(() => {
+      asking = null;
+    });
+    return asking;
+  };
   /** A failure is no harm yet: the server will refuse the old one in time. */
-  async #renewEarly(): Promise<void> {
-    const before = this.#token;
-    const token = await this.#renew().catch(() => before);
-    if (before !== null && token !== before) this.onRenewed();
-  }
+  const renewEarly = async () => {
+    const before = token;
+    const newer = await renew().catch(() => before);
+    if (before !== null && newer !== before) tokens.onRenewed();
+  };
+  const tokens: Tokens = {
+    get claims() {
+      return claimsOf(token ?? "");
+    },
+    get: async () => {
+      if (refusal) throw refusal;
+      return token ?? renew();
+    },
+    instead: async (refused) => {
+      if (token === refused && !refusal) token = null;
+      return tokens.get();
+    },
+    refuse: (error) => {
+      if (refusal) return false;
+      [refusal, token] = [error, null];
+      rest();
+      return true;
+    },
+    reset: (given) => {
+      refusal = null;
+      if (given === null) return;
+      take(given);
+      tokens.onRenewed();
+    },
+    rest: () => rest(),
+    onRenewed: () => undefined,
+  };
+  return tokens;
 }

@@ -67,9 +67,7 @@ export function parseFrame(text: string): Frame | null {
     case "connected":
       return connected(json);
     case "notification":
-      return isCount(json["offset"])
-        ? { t: "notification", offset: json["offset"], notification: parseItem(json["notification"]) }
-        : null;
+      return arrival(json);
     case "inbox":
       return inboxChange(json);
     case "reconnect":
@@ -79,26 +77,35 @@ export function parseFrame(text: string): Frame | null {
   }
 }
 
+function arrival(json: Json): Arrival | null {
+  const offset = count(json["offset"]);
+  return offset === null ? null : { t: "notification", offset, notification: parseItem(json["notification"]) };
+}
+
+/** A place in the stream; null = none. */
+export function positionOf(json: Json | null): Position | null {
+  const [epoch, offset] = [text(json?.["epoch"]), count(json?.["offset"])];
+  return epoch === null || offset === null ? null : { epoch, offset };
+}
+
 function connected(json: Json): Connected | null {
-  const { epoch, offset, unread } = json;
-  if (typeof epoch !== "string" || !isCount(offset)) return null;
+  const position = positionOf(json);
+  if (!position) return null;
   const heartbeatS = Number(json["heartbeat_s"]) || DEFAULT_HEARTBEAT_S;
-  const position = { epoch, offset };
-  return { t: "connected", position, recovered: json["recovered"] === true, unread: count(unread), heartbeatS };
+  return { t: "connected", position, recovered: json["recovered"] === true, unread: count(json["unread"]), heartbeatS };
 }
 
 function inboxChange(json: Json): Marked | AllRead | null {
-  const { id, read_at: readAt } = json;
-  const unread = count(json["unread"]);
-  if (id === "*") return typeof readAt === "string" ? { t: "all_read", at: readAt, unread } : null;
-  return typeof id === "string" ? { t: "inbox", id, marks: marksOf(json), unread } : null;
+  const [id, unread, marks] = [text(json["id"]), count(json["unread"]), marksOf(json)];
+  if (id === "*") return marks.readAt === null ? null : { t: "all_read", at: marks.readAt, unread };
+  return id === null ? null : { t: "inbox", id, marks, unread };
 }
 
 /** An inbox item; null without a usable id. */
 export function parseItem(value: unknown): Notification | null {
   const json = object(value);
-  const id = json?.["id"];
-  if (!json || typeof id !== "string" || id === "") return null;
+  const id = text(json?.["id"]);
+  if (!json || !id) return null;
   return {
     id,
     type: TYPES.find((type) => type === json["type"]) ?? "alert",
@@ -131,9 +138,5 @@ export function text(value: unknown): string | null {
 }
 
 export function count(value: unknown): number | null {
-  return isCount(value) ? value : null;
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+  return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : null;
 }

@@ -54,15 +54,13 @@ export function decodeBase64Url(encoded: string): string {
 }
 
 function listen(listener: (signal: Signal) => void): () => void {
-  const signals = ["online", "offline", "focus"] as const;
-  const hear = ({ type }: Event) => listener(type as Signal);
+  const controller = new AbortController();
+  const { signal } = controller;
+  for (const type of ["online", "offline", "focus"] as const)
+    window.addEventListener(type, () => listener(type), { signal });
   const look = () => document.visibilityState === "visible" && listener("focus");
-  for (const signal of signals) window.addEventListener(signal, hear);
-  document.addEventListener("visibilitychange", look);
-  return () => {
-    for (const signal of signals) window.removeEventListener(signal, hear);
-    document.removeEventListener("visibilitychange", look);
-  };
+  document.addEventListener("visibilitychange", look, { signal });
+  return () => controller.abort();
 }
 
 function tabs(locks: LockManager): Tabs {
