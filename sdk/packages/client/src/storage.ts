@@ -5,7 +5,7 @@ import type { Clock, KeyValueStorage } from "./ports.ts";
 import type { Notification } from "./types.ts";
 import { count, object, type Position, parseJson, positionOf, text } from "./wire.ts";
 
-export interface Copy {
+interface Copy {
   readonly position: Position | null;
   readonly unread: number;
   readonly notifications: readonly Notification[];

@@ -6,7 +6,7 @@ import type { Clock } from "./ports.ts";
 import { decodeBase64Url } from "./seams/environment.ts";
 import { parseJson, text } from "./wire.ts";
 
-export interface Claims {
+interface Claims {
   readonly user: string | null;
   readonly tenant: string | null;
   /** How long it is good for in all; null = it doesn't say. */
