@@ -251,7 +251,8 @@ export class Collection {
 
   /** Where an id stands, or belongs, in the order. */
   #place(id: string): number {
-    let [low, high] = [0, this.#order.length];
+    let low = 0;
+    let high = this.#order.length;
     while (low < high) {
       const middle = (low + high) >> 1;
       if ((this.#order[middle] ?? "") > id) low = middle + 1;

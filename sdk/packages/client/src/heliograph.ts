@@ -6,14 +6,13 @@ import type { HeliographError } from "./errors.ts";
 import { type Call, calling } from "./http.ts";
 import { LiveInbox } from "./inbox.ts";
 import { type Marking, marking } from "./marking.ts";
-import type { Environment } from "./ports.ts";
 import { LivePreferences } from "./preferences.ts";
 import { Cell } from "./readable.ts";
 import { environmentOfPlatform } from "./seams/environment.ts";
 import { webTransport } from "./seams/transport.ts";
 import { Session } from "./session.ts";
 import { type Cache, cacheIn } from "./storage.ts";
-import { type Tokens, tokensOf } from "./token.ts";
+import { Tokens } from "./token.ts";
 import type {
   ConnectionState,
   DeepPartial,
@@ -54,7 +53,6 @@ export class Heliograph {
   };
   readonly webPush: { publicKey(): Promise<string | null> };
 
-  readonly #environment: Environment;
   readonly #tokens: Tokens;
   readonly #call: Call;
   readonly #collection = new Collection(() => this.#changed());
@@ -70,10 +68,9 @@ export class Heliograph {
     const { logger, onUnauthorized } = options;
     if (logger) this.on("warning", ({ message, details }) => logger.warn(`Heliograph: ${message}`, details));
     if (onUnauthorized) this.on("unauthorized", onUnauthorized);
-    this.#environment = options.environment ?? environmentOfPlatform();
-    const environment = this.#environment;
+    const environment = options.environment ?? environmentOfPlatform();
     const transport = options.transport ?? webTransport();
-    const tokens = tokensOf(options.getToken, environment.clock);
+    const tokens = new Tokens(options.getToken, environment.clock);
     const refused = (error: HeliographError) => this.#session.refused(error);
     const call = calling({ baseUrl, transport, environment, tokens, refused });
     this.#tokens = tokens;

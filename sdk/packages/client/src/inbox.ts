@@ -142,7 +142,8 @@ export class LiveInbox implements Inbox {
   /** All that was loaded and what has come above it. Until everything is there, the old stays in sight. */
   async #reload(): Promise<void> {
     const size = this.#filter.limit ?? PAGE;
-    const [loaded, until] = [this.#loaded, this.#from];
+    const loaded = this.#loaded;
+    const until = this.#from;
     let room = LARGEST_RELOAD;
     let limit = loaded ? Math.min(Math.max(size, this.getSnapshot().notifications.length), LARGEST_PAGE) : size;
     let cursor: string | null = null;
@@ -171,7 +172,9 @@ export class LiveInbox implements Inbox {
 
   /** Everything above `cursor` is loaded; null = everything. */
   #reach(cursor: string | null): void {
-    [this.#cursor, this.#from, this.#loaded] = [cursor, cursor, true];
+    this.#cursor = cursor;
+    this.#from = cursor;
+    this.#loaded = true;
     this.#redraw();
   }
 

@@ -61,7 +61,8 @@ export class Link {
       case "open":
         return this.#open();
       case "hello": {
-        const [since, device] = [this.#ports.since(), this.#ports.device()];
+        const since = this.#ports.since();
+        const device = this.#ports.device();
         return this.#send({ t: "connect", token: this.#token, ...(since && { since }), ...(device && { device }) });
       }
       case "ping":

@@ -11,7 +11,7 @@ type Choice = Preferences["channels"];
 export class LivePreferences extends Cell<PreferencesSnapshot> {
   readonly #call: Call;
   #server: Preferences | null = null;
-  readonly #changes: DeepPartial<Preferences>[] = [];
+  readonly #changes = new Set<DeepPartial<Preferences>>();
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(call: Call) {
@@ -26,7 +26,7 @@ export class LivePreferences extends Cell<PreferencesSnapshot> {
 
   /** Changes what is named and nothing else. Rejects when the server refuses, and shows what was before. */
   async update(change: DeepPartial<Preferences>): Promise<void> {
-    this.#changes.push(change);
+    this.#changes.add(change);
     this.#draw();
     await this.#inTurn(async () => {
       try {
@@ -34,7 +34,7 @@ export class LivePreferences extends Cell<PreferencesSnapshot> {
         const before = this.#server ?? (await this.#ask("GET"));
         await this.#ask("PUT", merged(before, change));
       } finally {
-        this.#changes.splice(this.#changes.indexOf(change), 1);
+        this.#changes.delete(change);
       }
     });
   }
@@ -60,7 +60,7 @@ export class LivePreferences extends Cell<PreferencesSnapshot> {
   }
 
   #draw(error: HeliographError | null = null, isLoading = false): void {
-    const preferences = this.#server && this.#changes.reduce(merged, this.#server);
+    const preferences = this.#server && [...this.#changes].reduce(merged, this.#server);
     this.set({ preferences, isLoading, error });
   }
 }

@@ -6,7 +6,7 @@ import type { Clock } from "./ports.ts";
 import { decodeBase64Url } from "./seams/environment.ts";
 import { parseJson, text } from "./wire.ts";
 
-interface Claims {
+export interface Claims {
   readonly user: string | null;
   readonly tenant: string | null;
   /** How long it is good for in all; null = it doesn't say. */
@@ -16,91 +16,101 @@ interface Claims {
 /** What stands in a JWT, without checking its signature: that is the server's business. */
 function claimsOf(token: string): Claims {
   const json = parseJson(decodeBase64Url(token.split(".")[1] ?? ""));
-  const [from, until] = [json?.["iat"], json?.["exp"]];
+  const from = json?.["iat"];
+  const until = json?.["exp"];
   const lifeMs = typeof from === "number" && typeof until === "number" && until > from ? (until - from) * 1000 : null;
   return { user: text(json?.["sub"]), tenant: text(json?.["tenant"]), lifeMs };
 }
 
 const MARGIN_MS = 60_000;
 
-export interface Tokens {
-  readonly claims: Claims;
-  /** The token at hand, else a new one. Rejects with code `token` or `unauthorized`. */
-  get(): Promise<string>;
-  /** Another token than the one that was refused. */
-  instead(refused: string): Promise<string>;
-  /** Nothing is sent with a token any more. False = that was so already. */
-  refuse(error: HeliographError): boolean;
-  /** Ends a refusal. */
-  reset(token: string | null): void;
-  /** No more renewal; the token at hand stays. */
-  rest(): void;
+export class Tokens {
+  readonly #ask: () => string | Promise<string>;
+  readonly #clock: Clock;
+  #token: string | null = null;
+  #asking: Promise<string> | null = null;
+  #refusal: HeliographError | null = null;
+  #cancelRenewal = (): void => undefined;
   /** Another token came than the one that was good until now. */
-  onRenewed: () => void;
-}
+  onRenewed: () => void = () => undefined;
 
-export function tokensOf(ask: () => string | Promise<string>, clock: Clock): Tokens {
-  let token: string | null = null;
-  let asking: Promise<string> | null = null;
-  let refusal: HeliographError | null = null;
-  let rest = (): void => undefined;
-  const take = (taken: string) => {
-    token = taken;
-    rest();
-    const { lifeMs } = claimsOf(taken);
-    if (lifeMs !== null) rest = clock.after(lifeMs - Math.min(MARGIN_MS, lifeMs / 10), () => void renewEarly());
-  };
-  const call = async () => {
-    let [given, cause]: unknown[] = [];
+  constructor(ask: () => string | Promise<string>, clock: Clock) {
+    this.#ask = ask;
+    this.#clock = clock;
+  }
+
+  get claims(): Claims {
+    return claimsOf(this.#token ?? "");
+  }
+
+  /** The token at hand, else a new one. Rejects with code `token` or `unauthorized`. */
+  async get(): Promise<string> {
+    if (this.#refusal) throw this.#refusal;
+    return this.#token ?? this.#renew();
+  }
+
+  /** Another token than the one that was refused. */
+  async instead(refused: string): Promise<string> {
+    if (this.#token === refused && !this.#refusal) this.#token = null;
+    return this.get();
+  }
+
+  /** Nothing is sent with a token any more. False = that was so already. */
+  refuse(error: HeliographError): boolean {
+    if (this.#refusal) return false;
+    this.#refusal = error;
+    this.#token = null;
+    this.#cancelRenewal();
+    return true;
+  }
+
+  /** Ends a refusal. */
+  reset(token: string | null): void {
+    this.#refusal = null;
+    if (token === null) return;
+    this.#take(token);
+    this.onRenewed();
+  }
+
+  /** No more renewal; the token at hand stays. */
+  rest(): void {
+    this.#cancelRenewal();
+  }
+
+  #renew(): Promise<string> {
+    this.#asking ??= this.#call().finally(() => {
+      this.#asking = null;
+    });
+    return this.#asking;
+  }
+
+  async #call(): Promise<string> {
+    let token: unknown;
+    let cause: unknown;
     try {
-      given = await ask();
+      token = await this.#ask();
     } catch (error) {
       cause = error;
     }
-    if (typeof given !== "string" || given === "")
+    if (typeof token !== "string" || token === "")
       throw new HeliographError("token", "getToken gave no token.", { cause });
-    if (refusal) throw refusal;
-    take(given);
-    return given;
-  };
-  const renew = () => {
-    asking ??= call().finally(() => {
-      asking = null;
-    });
-    return asking;
-  };
+    if (this.#refusal) throw this.#refusal;
+    this.#take(token);
+    return token;
+  }
+
+  #take(token: string): void {
+    this.#token = token;
+    this.#cancelRenewal();
+    const { lifeMs } = claimsOf(token);
+    if (lifeMs === null) return;
+    this.#cancelRenewal = this.#clock.after(lifeMs - Math.min(MARGIN_MS, lifeMs / 10), () => void this.#renewEarly());
+  }
+
   /** A failure is no harm yet: the server will refuse the old one in time. */
-  const renewEarly = async () => {
-    const before = token;
-    const newer = await renew().catch(() => before);
-    if (before !== null && newer !== before) tokens.onRenewed();
-  };
-  const tokens: Tokens = {
-    get claims() {
-      return claimsOf(token ?? "");
-    },
-    get: async () => {
-      if (refusal) throw refusal;
-      return token ?? renew();
-    },
-    instead: async (refused) => {
-      if (token === refused && !refusal) token = null;
-      return tokens.get();
-    },
-    refuse: (error) => {
-      if (refusal) return false;
-      [refusal, token] = [error, null];
-      rest();
-      return true;
-    },
-    reset: (given) => {
-      refusal = null;
-      if (given === null) return;
-      take(given);
-      tokens.onRenewed();
-    },
-    rest: () => rest(),
-    onRenewed: () => undefined,
-  };
-  return tokens;
+  async #renewEarly(): Promise<void> {
+    const before = this.#token;
+    const token = await this.#renew().catch(() => before);
+    if (before !== null && token !== before) this.onRenewed();
+  }
 }

@@ -84,7 +84,8 @@ function arrival(json: Json): Arrival | null {
 
 /** A place in the stream; null = none. */
 export function positionOf(json: Json | null): Position | null {
-  const [epoch, offset] = [text(json?.["epoch"]), count(json?.["offset"])];
+  const epoch = text(json?.["epoch"]);
+  const offset = count(json?.["offset"]);
   return epoch === null || offset === null ? null : { epoch, offset };
 }
 
@@ -96,7 +97,9 @@ function connected(json: Json): Connected | null {
 }
 
 function inboxChange(json: Json): Marked | AllRead | null {
-  const [id, unread, marks] = [text(json["id"]), count(json["unread"]), marksOf(json)];
+  const id = text(json["id"]);
+  const unread = count(json["unread"]);
+  const marks = marksOf(json);
   if (id === "*") return marks.readAt === null ? null : { t: "all_read", at: marks.readAt, unread };
   return id === null ? null : { t: "inbox", id, marks, unread };
 }

@@ -44,10 +44,8 @@ export function browserStorage(): KeyValueStorage {
 /** UTF-8 text; "" for what is none. */
 export function decodeBase64Url(encoded: string): string {
   try {
-    const bytes = atob(encoded.replace(/-/g, "+").replace(/_/g, "/"));
-    return decodeURIComponent(
-      bytes.replace(/[\s\S]/g, (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, "0")}`),
-    );
+    // `escape` writes each byte as %XX: the shortest way to UTF-8 that is there on every platform (no TextDecoder).
+    return decodeURIComponent(escape(atob(encoded.replace(/-/g, "+").replace(/_/g, "/"))));
   } catch {
     return "";
   }
