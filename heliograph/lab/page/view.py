@@ -25,6 +25,7 @@ MAILS: Final = frozenset({"sendgrid", "smtp"})
 LABELS: Final = {
     "sendgrid": "SendGrid", "smtp": "SMTP", "fcm": "FCM", "apns": "APNs", "webpush": "Web Push", "expo": "Expo",
     "oauth2": "Google sign-in",
+    "expo_receipts": "Expo receipts",
 }  # fmt: skip
 WHERE: Final = {"fcm": "Android", "apns": "iPhone", "webpush": "Browser", "expo": "Expo"}
 TABS: Final = {"mail": "Mail", "text": "Text", "headers": "Headers", "source": "Source"}
