@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.eventually import eventually
 from tests.support.servers import nats_url, redis_url
 from tests.support.system import Heliograph, notification_of
@@ -15,7 +17,8 @@ from tests.support.system import Heliograph, notification_of
 __all__ = ["nats_url", "redis_url"]
 Install = Callable[..., Heliograph]
 RATE = 200
-WAITING = 2_000
+FAST = 500
+WAITING = 10_000
 BATCH = 25
 
 
@@ -66,13 +69,14 @@ async def no_dead_letters(system: Heliograph) -> None:
     assert (await system.get("/v1/dlq"))["groups"] == []
 
 
+@pytest.mark.timeout(150)
 async def test_a_long_outage_loses_nothing_and_hammers_nobody(install: Install) -> None:
-    """Thousands wait, a breaker is open within 5 s, a few probes go out; when it heals P0 is first, and the backlog
+    """Ten thousand wait, a breaker is open within 5 s, a few probes go out; when it heals P0 is first, and the backlog
     leaves at the rate limit (reliability goals 1 and 9)."""
-    system = await install(email_rate=RATE, email_providers="sendgrid", breaker_probe_s=0.5).start()
+    system = await install(email_rate=FAST, email_providers="sendgrid", breaker_probe_s=0.5).start()
     await system.fault("sendgrid", mode="down")
-    for part in range(2):
-        await system.send(crowd(WAITING // 2, f"m{part}-"), type="marketing")
+    for part in range(WAITING // 1_000):
+        await system.send(crowd(1_000, f"m{part}-"), type="marketing")
     assert await is_open(system, "sendgrid", within_s=5) == "open: sendgrid: connection lost"
     urgent = (await system.send(crowd(20, "vip"), type="transactional"))["ids"]
 
@@ -80,7 +84,7 @@ async def test_a_long_outage_loses_nothing_and_hammers_nobody(install: Install) 
         outbox = (await system.get("/v1/lanes"))["outbox"]
         return outbox["p0"]["depth"] >= 15 and outbox["p2"]["depth"] >= 0.8 * WAITING
 
-    await eventually(all_wait)
+    await eventually(all_wait, 40)
     tried = len(await system.received(provider="sendgrid", all="true"))
 
     async def probed() -> bool:
@@ -90,7 +94,7 @@ async def test_a_long_outage_loses_nothing_and_hammers_nobody(install: Install) 
     storm = len(await system.received(provider="sendgrid", all="true"))
     assert storm <= 0.2 * WAITING, "an outage costs a few calls, not one for each that waits"
     await system.fault("sendgrid", mode="ok")
-    mails = await arrived(system, WAITING + 20, "sendgrid")
+    mails = await arrived(system, WAITING + 20, "sendgrid", within_s=80)
     order = [notification_of(mail) for mail in mails]
     assert len(order) == len(set(order)) == WAITING + 20, "each once: down means not taken"
     # Calls that begin together arrive in any order: P0 may have a batch or two of the next beside it. A P0 that went
@@ -99,9 +103,9 @@ async def test_a_long_outage_loses_nothing_and_hammers_nobody(install: Install) 
     waited = [order.index(one) for one in urgent if attempts[one] == 1]
     assert len(waited) > 10
     assert max(waited) < 20 + 2 * BATCH, "P0 first"
-    assert max(order.index(one) for one in urgent) < 20 + 2 * BATCH + RATE, "a probe comes back within a second"
+    assert max(order.index(one) for one in urgent) < 20 + 2 * BATCH + FAST, "a probe comes back within a second"
     took_s = at(mails[-1]) - at(mails[0])
-    assert took_s <= 1.5 * WAITING / RATE
+    assert took_s <= 1.5 * WAITING / FAST
     await no_dead_letters(system)
 
 
