@@ -34,6 +34,7 @@ SCENARIOS: Final = (
     Scenario("recovery", "How fast a backlog goes after an outage: of the provider, and of the queue's data."),
     Scenario("growth", "Throughput with few and with many notifications stored."),
     Scenario("cost", "Commands, rows and messages a notification under load: exact, on any machine."),
+    Scenario("model", "A spike, beside what the queue model of `heliograph plan` says of it."),
     Scenario("push", "The push worker into FCM, beside a bare HTTP client and `firebase-admin`."),
     Scenario("smtp", "The SMTP provider, beside a bare loop of its client."),
     Scenario("webhooks", "SendGrid's events, beside the store's commits alone."),

@@ -17,6 +17,7 @@ from heliograph import __version__
 from heliograph.backends.servers import ServerFailed
 from heliograph.cli import operate
 from heliograph.cli.options import LAB_PORT, Options
+from heliograph.cli.plan import plan
 from heliograph.cli.roles import ROLES
 from heliograph.cli.up import needs_http, run, run_lab
 from heliograph.core.errors import Problem, StoreUnavailable
@@ -28,6 +29,7 @@ keys_app = typer.Typer(no_args_is_help=True, help="Server keys, and the key pair
 dlq_app = typer.Typer(no_args_is_help=True, help="Dead letters.")
 app.add_typer(keys_app, name="keys")
 app.add_typer(dlq_app, name="dlq")
+app.command()(plan)
 console = Console()
 
 Port = Annotated[int, typer.Option(help="HTTP and WebSocket port.")]
