@@ -46,8 +46,9 @@ demo: setup sdk/node_modules/.installed ## build the demo's page and start it: t
 lab: setup ## the provider lab alone
 	@exec $(BIN)/heliograph lab $(ARGS)
 
-test: check sdk $(CHROMIUM) ## every suite
-	@$(BIN)/python -m pytest $(ARGS)
+test: check sdk $(CHROMIUM) ## every suite; what kills processes runs alone, the rest side by side
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/chaos $(ARGS)
+	@$(BIN)/python -m pytest tests/chaos $(ARGS)
 
 check: $(VENV)/.test ## format, lint, types, layers
 	@$(BIN)/ruff format --check --quiet .

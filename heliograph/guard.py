@@ -50,6 +50,7 @@ class Guard:
         self._turned_at: Millis = 0
         self._under_way: dict[int, Millis] = {}
         self._numbers = count()
+        self._unused: list[tuple[int, Millis]] = []
         self._answered_at: Millis = 0
         self._tokens_gauge = telemetry.provider_tokens.labels(provider)
         self._rate_gauge = telemetry.provider_rate.labels(provider)
@@ -65,14 +66,20 @@ class Guard:
         if accounts.paused(self._seen, now):
             return Admitted(0, (self._seen.pace.since - now) / 1000)
         admitted = Admitted(0)
+        unused, self._unused = self._unused, []
 
         def step(account: Account) -> Account:
             nonlocal admitted
+            account = accounts.given_back(account, self.rules, unused, now)
             account, admitted = accounts.admit(account, self.rules, wanted, level is Level.P0, now)
             return account
 
         await self._change(step)
         return admitted
+
+    def give_back(self, tokens: int, taken_at: Millis) -> None:
+        """Tokens that nobody needed; everybody may have them from the next `admit` on."""
+        self._unused.append((tokens, taken_at))
 
     def held(self, *, probe: bool = False) -> str:
         """Why no call may begin at this moment, by what this process knows; empty = one may."""

@@ -32,7 +32,8 @@ _SPARE_MS: Final = 1_000
 
 class _Spare(msgspec.Struct):
     admission: Admission
-    until: Millis
+    guard: Guard
+    at: Millis
 
 
 class Outlet(Gate):
@@ -78,8 +79,9 @@ class Outlet(Gate):
 
     def unused(self, admission: Admission, count: int) -> None:
         self.ended(admission, count)
-        if count > 0 and not admission.probe:
-            self._spare = _Spare(msgspec.structs.replace(admission, count=count), self._clock() + _SPARE_MS)
+        if count > 0 and admission.guard and not admission.probe:
+            self._give_back()
+            self._spare = _Spare(msgspec.structs.replace(admission, count=count), admission.guard, self._clock())
 
     def ended(self, admission: Admission, count: int) -> None:
         if admission.guard:
@@ -90,18 +92,29 @@ class Outlet(Gate):
         return most - self._in_hand[guard.provider]
 
     def _take_spare(self, wanted: int, level: Level) -> Admission | None:
-        """Tokens that weren't needed serve the next second's items, unless they were granted to more urgent ones."""
-        spare, self._spare = self._spare, None
-        if spare is None or spare.until <= self._clock() or level > spare.admission.level:
-            return None
-        guard = next((guard for guard in self._guards if not _away(guard)), None)
-        if guard is not spare.admission.guard or guard is None or guard.held():
-            return None
-        if self._room(guard, level) < spare.admission.count:
+        """Tokens that weren't needed serve the next second's items, unless they were granted to more urgent ones. Those
+        that don't serve go back: a trickle of P0 that takes a batch's tokens each must not keep everybody from sending.
+        """
+        spare = self._spare
+        if spare is None or not self._serves(spare, level):
+            self._give_back()
             return None
         admission = msgspec.structs.replace(spare.admission, count=min(wanted, spare.admission.count), level=level)
-        self._in_hand[guard.provider] += admission.count
+        spare.admission = msgspec.structs.replace(spare.admission, count=spare.admission.count - admission.count)
+        self._give_back()
+        self._in_hand[spare.guard.provider] += admission.count
         return admission
+
+    def _serves(self, spare: _Spare, level: Level) -> bool:
+        if spare.at + _SPARE_MS <= self._clock() or level > spare.admission.level:
+            return False
+        guard = next((guard for guard in self._guards if not _away(guard)), None)
+        return guard is spare.guard and not guard.held() and self._room(guard, level) >= spare.admission.count
+
+    def _give_back(self) -> None:
+        spare, self._spare = self._spare, None
+        if spare and spare.admission.count:
+            spare.guard.give_back(spare.admission.count, spare.at)
 
 
 def _away(guard: Guard) -> bool:

@@ -6,6 +6,8 @@ is kept, is heliograph/guard.py's business.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from heliograph.core import breaker as breakers
@@ -53,6 +55,14 @@ def admit(account: Account, rules: Rules, wanted: int, urgent: bool, now: Millis
     if probing is None:
         return account, Admitted(0, (account.breaker.probe_at - now) / 1000)
     return msgspec.structs.replace(account, breaker=probing), Admitted(1, probe=True)
+
+
+def given_back(account: Account, rules: Rules, unused: Sequence[tuple[int, Millis]], now: Millis) -> Account:
+    """With the tokens that nobody needed, and when they were taken."""
+    pace = account.pace
+    for count, taken_at in unused:
+        pace = pacing.given_back(pace, rules.pace, count, taken_at, now)
+    return msgspec.structs.replace(account, pace=pace)
 
 
 def learn(

@@ -92,6 +92,15 @@ def take(pace: Pace, rules: PaceRules, wanted: int, urgent: bool, now: Millis) -
     return msgspec.structs.replace(pace, tokens=left, at=max(pace.at, now)), Taken(count, wait_s)
 
 
+def given_back(pace: Pace, rules: PaceRules, count: int, taken_at: Millis, now: Millis) -> Pace:
+    """Tokens that nobody needed are in the bucket again, unless the provider asked for silence since `taken_at`."""
+    if taken_at < pace.since:
+        return pace
+    at = max(pace.at, now)
+    tokens = min(_capacity(rate_at(pace, rules, at)), tokens_at(pace, rules, now) + count)
+    return msgspec.structs.replace(pace, tokens=tokens, at=at)
+
+
 def slowed(pace: Pace, rules: PaceRules, after_s: float | None, begun_at: Millis, now: Millis) -> Pace:
     """The provider said that it is too fast: a pause, and a lower rate after it.
 

@@ -92,13 +92,12 @@ async def test_what_is_in_hand_is_bounded_and_some_room_is_p0s() -> None:
 
 
 async def test_an_unused_token_serves_the_next_item() -> None:
-    """Not thrown away, nor kept for ever, nor given to less urgent ones, nor used for a provider that is down."""
+    """Not thrown away, nor kept for ever, nor used for a provider that is down."""
     world = World()
     ten = await world.outlet.admit(10, Level.P0)
     world.outlet.unused(ten, 4)
-    assert await world.admitted(level=Level.P2) == ("", 0)
-    world.outlet.unused(ten, 4)
     assert await world.admitted(3) == ("a", 3)
+    assert await world.admitted() == ("a", 1)
     world.outlet.unused(ten, 4)
     world.clock.forward(1)
     assert await world.admitted() == ("a", 10)
@@ -106,6 +105,29 @@ async def test_an_unused_token_serves_the_next_item() -> None:
     await world.answer(world.first, Misconfigured("401"))
     assert await world.admitted() == ("b", 10)
     world.outlet.unused(ten, 0)
+
+
+async def test_what_a_p0_did_not_need_is_in_the_bucket_again() -> None:
+    """A less urgent one gets of it what isn't P0's own share."""
+    world = World()
+    ten = await world.outlet.admit(10, Level.P0)
+    world.outlet.unused(ten, 4)
+    assert await world.admitted(level=Level.P2) == ("a", 2)
+    assert await world.admitted() == ("a", 2)
+    assert await world.admitted() == ("", 0)
+
+
+async def test_a_trickle_of_p0_leaves_the_rest_of_the_rate_to_p2() -> None:
+    """A P0 asks for a batch's tokens and needs one; what P2 is kept from is that one."""
+    world, sent = World(), {Level.P0: 0, Level.P2: 0}
+    for _ in range(100):
+        world.clock.forward(0.2)
+        admission = await world.outlet.admit(25, Level.P0)
+        world.outlet.unused(admission, admission.count - 1)
+        sent[Level.P0] += 1
+        sent[Level.P2] += (await world.outlet.admit(25, Level.P2)).count
+    assert sent[Level.P0] == 100
+    assert 90 <= sent[Level.P2] <= 108
 
 
 async def test_a_late_p0_goes_before_every_waiting_p2() -> None:

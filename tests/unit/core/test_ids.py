@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import count
 
 import pytest
 from hypothesis import given, settings
@@ -65,6 +66,7 @@ ULID = new_ulid(T0)
         f"ntf_{ULID}-" + "9" * 5_000,
         f"ntf_{ULID}-٠٠٠٠١", f"ntf_ntf_{ULID}-00001",
     ],
+    ids=count(),
 )  # fmt: skip
 def test_only_the_canonical_id_is_one(text: str) -> None:
     """An object has one id: no other spelling finds it, and none is a bug."""

@@ -120,6 +120,16 @@ def test_the_stricter_of_two_sides_counts() -> None:
         assert (both.since, both.tokens, both.at, both.rate) == (paused.since, 0, T0 + 7, 5)
 
 
+def test_unused_tokens_are_in_the_bucket_again() -> None:
+    """Never more than it holds; and none that were taken before the provider asked for silence."""
+    pace, _ = taken(pacing.fresh(TEN, T0), TEN, 10, T0)
+    assert pacing.given_back(pace, TEN, 4, T0, T0).tokens == 4
+    assert pacing.given_back(pace, TEN, 4, T0, T0 + 300).tokens == 7
+    assert pacing.given_back(pace, TEN, 40, T0, T0).tokens == 10
+    paused = pacing.slowed(pace, TEN, 5.0, T0, T0)
+    assert pacing.given_back(paused, TEN, 4, T0, T0 + 6_000) == paused
+
+
 @SETTINGS
 @given(RULES, st.lists(st.tuples(st.integers(0, 3_000), st.integers(1, 500), st.booleans()), max_size=60), st.data())
 def test_never_above_the_rate(rules: PaceRules, steps: list[tuple[int, int, bool]], data: st.DataObject) -> None:
@@ -133,6 +143,9 @@ def test_never_above_the_rate(rules: PaceRules, steps: list[tuple[int, int, bool
         before = pace
         pace, count = taken(pace, rules, wanted, now, urgent=urgent)
         assert 0 <= count <= wanted
+        unused = data.draw(st.integers(0, count))
+        count -= unused
+        pace = pacing.given_back(pace, rules, unused, now, now)
         assert now >= before.since or count == 0
         granted += count
         assert granted <= rules.ceiling * (now - since) / 1000 + max(1.0, rules.ceiling) + 1e-6

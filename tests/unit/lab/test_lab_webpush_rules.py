@@ -35,7 +35,7 @@ def header(key: ec.EllipticCurvePrivateKey = KEY, shown: str = "", **claims: Any
     return f"vapid t={jwt.encode(wanted, key, 'ES256')}, k={shown or public(key)}"
 
 
-@pytest.mark.parametrize("server_key", ["", public(), public() + "="])
+@pytest.mark.parametrize("server_key", ["", public(), public() + "="], ids=["none", "bare", "padded"])
 def test_who_says_who_they_are_may_send(server_key: str) -> None:
     """In either order, with or without a space, and with the key the browser subscribed with."""
     good = header()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from itertools import count
 from typing import Any
 
 import jwt
@@ -79,6 +80,7 @@ P384 = ec.generate_private_key(ec.SECP384R1()).private_bytes(Encoding.PEM, Priva
 @pytest.mark.parametrize(
     "key",
     ["x", "x" * 44, PAIR.public, base64.b64encode(b"\0" * 32).decode(), "\xff" * 43, "-----BEGIN NONSENSE", RSA, P384],
+    ids=count(),
 )
 def test_keys_that_are_none(key: str) -> None:
     """At start, with the name of the setting and without the key."""
