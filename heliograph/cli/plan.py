@@ -18,7 +18,7 @@ from heliograph.sizing.sizes import Load, Sizes, sizes
 
 _DEFAULT: Final = Load(rate=0)
 _MOST_SIMULATED: Final = 60_000
-_MIX: Final = (0.2, 0.3, 0.5)
+_MIX: Final = "0.2,0.3,0.5"
 _PHASE_S: Final = 30.0
 _WHAT: Final = {Level.P0: "P0 transactional", Level.P1: "P1 alert", Level.P2: "P2 marketing"}
 
@@ -53,10 +53,10 @@ class Answer(msgspec.Struct):
     latencies: list[Latency]
 
 
-def plan(
+def plan(  # noqa: PLR0917 - Typer makes options of them
     rate: Rate, peak: Peak = _DEFAULT.peak, online: Online = _DEFAULT.online, sockets: Sockets = _DEFAULT.sockets,
     devices: Devices = _DEFAULT.devices, pace: Pace = _DEFAULT.pace, retention_days: Days = _DEFAULT.retention_days,
-    outage_s: OutageS = _DEFAULT.outage_s, busy: Busy = _DEFAULT.busy, mix: Mix = ",".join(map(str, _MIX)),
+    outage_s: OutageS = _DEFAULT.outage_s, busy: Busy = _DEFAULT.busy, mix: Mix = _MIX,
     bench: Results = None, json: Json = False,
 ) -> None:  # fmt: skip
     """Processes, memory, disks and monthly cost drivers of a load, and what P0, P1 and P2 wait in a bad hour."""

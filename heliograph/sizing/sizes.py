@@ -25,6 +25,10 @@ _MAIL_BYTES: Final = 12_000
 _INDEX_SHARE: Final = 0.3
 """Of the stored bytes of a week: what a database should hold in memory."""
 
+_ROW_US: Final = 15.0
+"""A grouped insert of one document in MongoDB's server. Assumed: no MongoDB was measured."""
+_NATS_BYTES: Final = 256 * 2**20
+
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked for.
@@ -145,14 +149,9 @@ def _backends(load: Load, costs: Costs) -> list[Backend]:
             f"{peak * load.outage_s:,.0f} items wait out an outage of {load.outage_s:,.0f} s",
         ),
         Backend(
-            "Valkey", 2, peak * costs.cache_us / _SECOND_US, online, 0.0, f"presence and history of {load.sockets:,} users"
+            "Valkey", 2, peak * costs.cache_us / _SECOND_US, online, 0.0, f"presence of {load.sockets:,} users"
         ),
     ]  # fmt: skip
-
-
-_ROW_US: Final = 15.0
-"""A grouped insert of a document in MongoDB's server; from its documentation's orders of magnitude, not measured here."""
-_NATS_BYTES: Final = 256 * 2**20
 
 
 def _drivers(load: Load, roles: list[Role], backends: list[Backend]) -> list[Driver]:
