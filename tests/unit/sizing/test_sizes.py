@@ -14,7 +14,8 @@ from heliograph.sizing.sizes import Load, Sizes, sizes
 
 LOADS = st.builds(
     Load, rate=st.floats(0.1, 100_000), peak=st.floats(1, 20), online=st.floats(0, 1),
-    sockets=st.integers(0, 1_000_000), devices=st.floats(0, 3), pace=st.just(0.0) | st.floats(1, 5_000), busy=st.floats(0.1, 0.9),
+    sockets=st.integers(0, 1_000_000), devices=st.floats(0, 3),
+    pace=st.just(0.0) | st.floats(1, 5_000), busy=st.floats(0.1, 0.9),
     retention_days=st.floats(1, 400),
 )  # fmt: skip
 
