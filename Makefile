@@ -80,8 +80,8 @@ browser: $(VENV)/.test $(CHROMIUM) sdk/node_modules/.installed ## pages in a rea
 chaos: $(VENV)/.test ## the long profile of the chaos tests
 	@HELIOGRAPH_CHAOS=long $(BIN)/python -m pytest tests/chaos --timeout 3600 $(ARGS)
 
-bench: setup ## the benchmarks, with their limits measured in the same run
-	@$(BIN)/python -m bench $(ARGS)
+bench: setup ## the benchmarks, with their limits measured in the same run; ARGS="drain --seconds 2"
+	@$(BIN)/heliograph bench $(or $(ARGS),all)
 
 lock: ## compile the requirements anew (needs uv)
 	@$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 \

@@ -1,5 +1,15 @@
-"""`python -m heliograph` is the command line."""
+"""`heliograph` and `python -m heliograph`: the command line, with the benchmarks that stand above everything."""
 
-from heliograph.cli import main
+from __future__ import annotations
 
-main()
+from heliograph.bench.command import app as bench
+from heliograph.cli import app
+
+
+def main() -> None:
+    app.add_typer(bench, name="bench")
+    app()
+
+
+if __name__ == "__main__":
+    main()

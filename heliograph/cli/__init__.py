@@ -37,10 +37,6 @@ Tenant = Annotated[str, typer.Option(help="Whose.")]
 DATA = Path("heliograph-data")
 
 
-def main() -> None:
-    app()
-
-
 def _run(work: Coroutine[Any, Any, None]) -> None:
     """Runs it on uvloop; what a person can mend is one line and exit code 1."""
     try:
@@ -144,4 +140,4 @@ def version() -> None:
     console.print(f"heliograph {__version__} (Python {sys.version.split()[0]})")
 
 
-__all__ = ["app", "main"]
+__all__ = ["app"]

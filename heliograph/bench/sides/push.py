@@ -1,6 +1,6 @@
 """The sides of `push`: each sends so many pushes to the lab's FCM as fast as it can.
 
-`python -m bench.push_sides SIDE LAB_URL COUNT` is a process of its own. Writes a `Ran` as JSON to its standard output.
+`python -m heliograph.bench.sides.push SIDE LAB_URL COUNT` is a process of its own. Writes a `Ran` as JSON to its standard output.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import aiohttp
 import msgspec
 import uvloop
 
-from bench.parts import parts
+from heliograph.bench.sides.parts import parts
 from heliograph.attempts import Attempts
 from heliograph.backends.jetstream import JetStreamQueue
 from heliograph.backends.redis import RedisCells

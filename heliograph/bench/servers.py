@@ -1,7 +1,8 @@
 """Starts and stops what is measured: the running system, and the servers that show its limits, each its own process.
 
-Every server gets a free port of 127.0.0.1; the system gets a data folder of its own. Reads processor times from /proc
-where there is one.
+Every server gets a free port of 127.0.0.1; the system gets a data folder of its own, and no setting of the caller's
+environment: a benchmark must never meet an installation that serves somebody. Reads processor times and memory from
+/proc where there is one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,7 +22,6 @@ from typing import Any, Final
 import aiohttp
 
 KEY: Final = "hg_sk_benchmark_bootstrap_key_000000"
-REPOSITORY: Final = Path(__file__).resolve().parent.parent
 _START_S: Final = 30.0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
@@ -47,6 +48,17 @@ class Server:
         lanes = await self.call("GET", "/v1/lanes")
         return sum(level["depth"] for lane in lanes.values() for level in lane.values())
 
+    async def drained(self) -> float:
+        """Seconds until nothing waits in a lane any more."""
+        started = time.perf_counter()
+        while await self.backlog():  # noqa: ASYNC110 - it is in another process
+            await asyncio.sleep(0.05)
+        return time.perf_counter() - started
+
+    def memory_mb(self) -> float:
+        """Resident memory of the process itself, without its children. Source: proc(5), `status`; 0 without /proc."""
+        return _memory_mb(self.process.pid)
+
     def cpu_s(self) -> dict[str, float]:
         """Processor seconds so far, per program: the process itself and its children."""
         own = {self.name: _cpu_s(self.process.pid)}
@@ -56,11 +68,14 @@ class Server:
 
 
 @asynccontextmanager
-async def heliograph(folder: Path, **settings: Any) -> AsyncIterator[Server]:
-    """`heliograph up` with the provider lab and an empty data folder, as an operator starts it."""
-    port, lab_port = _free_port(1), _free_port(3)
-    command = ["-m", "heliograph", "up", "--port", str(port), "--data", str(folder), "--lab"]
-    command += ["--lab-port", str(lab_port)]
+async def heliograph(folder: Path, *, module: str = "heliograph", **settings: Any) -> AsyncIterator[Server]:
+    """`heliograph up` on a data folder, as an operator starts it. Without the setting `sendgrid_url` it has no provider.
+
+    Args:
+        module: what else is run, with the same arguments.
+    """
+    port = free_port(1)
+    command = ["-m", module, "up", "--port", str(port), "--data", str(folder)]
     environment = {"bootstrap_key": KEY, "log_level": "warning", "log_format": "text", **settings}
     async with _server("heliograph", command, port, environment) as server:
         yield server
@@ -68,34 +83,43 @@ async def heliograph(folder: Path, **settings: Any) -> AsyncIterator[Server]:
 
 @asynccontextmanager
 async def lab() -> AsyncIterator[Server]:
-    """The provider lab alone."""
-    port = _free_port(3)
+    """The provider lab alone. `sendgrid_of` gives the settings that lead mails to it."""
+    port = free_port(3)
     async with _server("lab", ["-m", "heliograph", "lab", "--port", str(port)], port, {}) as server:
         yield server
 
 
+def sendgrid_of(lab: Server, rate: float) -> dict[str, Any]:
+    """Settings: mails go to the lab's SendGrid, `rate` a second at the most."""
+    return {
+        "sendgrid_url": f"http://127.0.0.1:{lab.port}/sendgrid", "sendgrid_api_key": "SG.lab", "email_rate": rate,
+    }  # fmt: skip
+
+
 @asynccontextmanager
 async def empty_server() -> AsyncIterator[Server]:
-    """The limit of `accept`: see `empty_server.py`."""
-    port = _free_port(1)
-    async with _server("empty 202", ["-m", "bench.empty_server", str(port)], port, {"bootstrap_key": KEY}) as server:
+    """The limit of `accept`: see `sides/empty_server.py`."""
+    port = free_port(1)
+    async with _server(
+        "empty 202", ["-m", "heliograph.bench.sides.empty_server", str(port)], port, {"bootstrap_key": KEY}
+    ) as server:
         yield server
 
 
 @asynccontextmanager
 async def bare_server() -> AsyncIterator[Server]:
-    """The limit of the load generator: see `bare_server.py`."""
-    port = _free_port(1)
-    async with _server("bare asyncio", ["-m", "bench.bare_server", str(port)], port, {}) as server:
+    """The limit of the load generator: see `sides/bare_server.py`."""
+    port = free_port(1)
+    async with _server("bare asyncio", ["-m", "heliograph.bench.sides.bare_server", str(port)], port, {}) as server:
         yield server
 
 
 @asynccontextmanager
 async def smtp_sink() -> AsyncIterator[int]:
-    """A relay that takes everything: see `smtp_sink.py`. Answers its port."""
-    port = _free_port(1)
+    """A relay that takes everything: see `sides/smtp_sink.py`. Answers its port."""
+    port = free_port(1)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.smtp_sink", str(port), cwd=REPOSITORY, start_new_session=True
+        sys.executable, "-m", "heliograph.bench.sides.smtp_sink", str(port), start_new_session=True
     )
     try:
         ends = asyncio.get_running_loop().time() + _START_S
@@ -121,9 +145,10 @@ async def _listens(port: int) -> bool:
 
 @asynccontextmanager
 async def _server(name: str, command: list[str], port: int, settings: dict[str, Any]) -> AsyncIterator[Server]:
-    environment = {**os.environ, **{f"HELIOGRAPH_{key.upper()}": str(value) for key, value in settings.items()}}
+    ours = {f"HELIOGRAPH_{key.upper()}": str(value) for key, value in settings.items()}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("HELIOGRAPH_")} | ours
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *command, cwd=REPOSITORY, env=environment, stdout=asyncio.subprocess.DEVNULL,
+        sys.executable, *command, env=environment, stdout=asyncio.subprocess.DEVNULL,
         start_new_session=True,
     )  # fmt: skip
     try:
@@ -149,7 +174,7 @@ async def _ready(server: Server) -> None:
     raise RuntimeError(f"{server.name} did not start")
 
 
-def _free_port(together: int) -> int:
+def free_port(together: int) -> int:
     while True:
         with socket.create_server(("127.0.0.1", 0)) as first:
             port = int(first.getsockname()[1])
@@ -168,6 +193,14 @@ def _cpu_s(pid: int) -> float:
     except OSError:
         return 0.0
     return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _memory_mb(pid: int) -> float:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 def _children(pid: int) -> list[tuple[int, str]]:

@@ -1,4 +1,4 @@
-"""The limit of `accept`: Heliograph's own HTTP edge answering 202 to the same request without keeping anything.
+"""The limit of `accept` and `bulk`: Heliograph's own HTTP edge answering 202 to the same request without keeping anything.
 
 The same Litestar application, uvicorn settings, route, key check and answer. The body is read, but not even decoded: no
 validation, no id, no store, no queue. What this server can do, no durable one of the same make can exceed.
@@ -16,6 +16,7 @@ import uvloop
 from litestar import Response, post
 
 from heliograph.access import ServerKeys, UserTokens
+from heliograph.core.bulk import MAX_BULK_BODY
 from heliograph.core.ports import AccessStore
 from heliograph.web import AnyRequest, Callers, application, json, raw_body
 
@@ -35,6 +36,12 @@ def main() -> None:
         await raw_body(request)
         return json({"id": "ntf_00000000000000000000000000", "status": "accepted"}, 202)
 
+    @post("/v1/send/bulk", status_code=202, request_max_body_size=MAX_BULK_BODY)
+    async def send_bulk(request: AnyRequest) -> Response[bytes]:
+        await callers.tenant(request)
+        await raw_body(request, MAX_BULK_BODY)
+        return json({"batch_id": "bat_00000000000000000000000000", "accepted": 0, "rejected": [], "ids": []}, 202)
+
     async def ready() -> dict[str, Any]:
         return {}
 
@@ -42,7 +49,7 @@ def main() -> None:
         return
 
     config = uvicorn.Config(
-        application([send], ready=ready, before_metrics=nothing), port=int(sys.argv[1]), http="httptools", ws="none",
+        application([send, send_bulk], ready=ready, before_metrics=nothing), port=int(sys.argv[1]), http="httptools", ws="none",
         lifespan="off", log_config=None, access_log=False, server_header=False, date_header=False, backlog=4096,
     )  # fmt: skip
     uvloop.run(uvicorn.Server(config).serve())

@@ -2,7 +2,7 @@
 
 A measurement is one side at one setting (rate, latencies, processor time). A figure is one number that a goal speaks
 of, with its spread over the rounds. To add a scenario: write `async def run(bench) -> Result` in a module of its own
-and add a row to `SCENARIOS` in `__main__.py`.
+in `scenarios/` and add a row to `registry.py`. Every scenario measures its limit in the same run, and the ratio to it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any, Final
 
 import msgspec
 
-from bench.body import BODY
-from bench.histogram import Histogram
-from bench.load import Outcome, Plan
-from bench.servers import KEY, REPOSITORY, Server
+from heliograph.bench.body import BODY
+from heliograph.bench.histogram import Histogram
+from heliograph.bench.load import Outcome, Plan
+from heliograph.bench.servers import KEY, Server
 
 ACCEPTED: Final = 202
 USERS: Final = 100_000
@@ -29,7 +29,7 @@ class Measurement(msgspec.Struct, kw_only=True):
     """
     side: what was measured ("heliograph", "empty 202" ...). setting: under which load.
     rate: requests a second; rates: of every round, of which `rate` is the median.
-    latency: milliseconds at p50 ... max, over all rounds. histogram: its buckets (see `bench.histogram`).
+    latency: milliseconds at p50 ... max, over all rounds. histogram: its buckets (see `histogram.py`).
     cpu_us: processor microseconds a request, per program.
     failures: requests that weren't answered 202.
     """
@@ -70,17 +70,43 @@ class Result(msgspec.Struct, kw_only=True):
     notes: list[str] = []
 
 
+class Options(msgspec.Struct, kw_only=True, frozen=True):
+    """How large a run is.
+
+    seconds: how long every side of every round is measured. rounds: sides take turns so many times.
+    connections, rates: those of `accept`; sends a second of `online` and `offline`.
+    waiting: notifications in front of P0 in `priority`, and in the backlogs of `recovery`.
+    stored: notifications that are there already in `growth`, ascending.
+    store_url: of a MongoDB for `cost`; empty = SQLite.
+    """
+
+    seconds: float = 5.0
+    rounds: int = 3
+    connections: tuple[int, ...] = (1, 8, 64, 256)
+    rates: tuple[float, ...] = (200.0, 500.0, 1000.0)
+    waiting: int = 100_000
+    stored: tuple[int, ...] = (10_000, 300_000)
+    store_url: str = ""
+
+
+SHORT: Final = Options(
+    seconds=0.5, rounds=1, connections=(8,), rates=(100.0,), waiting=1_000, stored=(500, 2_000)
+)  # fmt: skip
+"""A look at everything, for tests and the curious: its figures mean nothing."""
+
+
 class Bench:
     """What a scenario gets to work with.
 
     Args:
-        seconds: how long every side of every round is measured.
         folder: for data folders; removed after the run.
         say: shows what happens now.
     """
 
-    def __init__(self, seconds: float, folder: Path, say: Callable[[str], None]) -> None:
-        self.seconds = seconds
+    def __init__(self, options: Options, folder: Path, say: Callable[[str], None]) -> None:
+        self.options = options
+        self.seconds = options.seconds
+        self.rounds = options.rounds
         self.folder = folder
         self.say = say
         self._first = 0
@@ -125,6 +151,29 @@ def measured(side: str, setting: str, samples: Sequence[Sample], *, arrivals: bo
     )
 
 
+def rates_of(side: str, setting: str, rates: Sequence[float], **more: Any) -> Measurement:
+    """A measurement of which only the rates are known."""
+    rounded = [round(rate, 1) for rate in rates]
+    return Measurement(
+        side=side,
+        setting=setting,
+        rate=statistics.median(rounded),
+        rates=rounded,
+        **{"latency": {}, "histogram": [], **more},
+    )
+
+
+def latencies_of(side: str, setting: str, rate: float, histogram: Histogram, **more: Any) -> Measurement:
+    """A measurement at a given rate."""
+    shown = {"latency": histogram.summary_ms(), "histogram": histogram.to_json()}
+    return Measurement(side=side, setting=setting, rate=rate, rates=[rate], **shown, **more)
+
+
+def ratio(name: str, ours: Sequence[float], limit: Sequence[float], **more: Any) -> Figure:
+    """Ours by the limit, round by round: what else the machine does hits both."""
+    return figure(name, [mine / theirs for mine, theirs in zip(ours, limit, strict=True)], **more)
+
+
 def figure(name: str, values: Sequence[float], **more: Any) -> Figure:
     """The median of the rounds, with their spread."""
     return Figure(name=name, value=statistics.median(values), low=min(values), high=max(values), **more)
@@ -133,10 +182,10 @@ def figure(name: str, values: Sequence[float], **more: Any) -> Figure:
 async def run_module(name: str, *arguments: str, given: bytes = b"") -> bytes:
     """What a module of this package, run as a process of its own, wrote. Raises RuntimeError when it fails."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", f"bench.{name}", *arguments, cwd=REPOSITORY, stdin=asyncio.subprocess.PIPE,
+        sys.executable, "-m", f"heliograph.bench.{name}", *arguments, stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     text, _ = await process.communicate(given)
     if process.returncode:
-        raise RuntimeError(f"bench.{name} failed")
+        raise RuntimeError(f"heliograph.bench.{name} failed")
     return text

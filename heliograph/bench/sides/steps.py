@@ -1,6 +1,6 @@
 """The limit of `realtime`: every step a notification must take, each measured alone, without anything around it.
 
-`python -m bench.steps RATE SECONDS` is a process of its own, with servers and a database of its own. Writes a JSON
+`python -m heliograph.bench.sides.steps RATE SECONDS` is a process of its own, with servers and a database of its own. Writes a JSON
 object to its standard output: nanoseconds of every step at RATE a second.
 """
 
@@ -15,8 +15,8 @@ from typing import Any, Final
 import msgspec
 import uvloop
 
-from bench.body import BODY
-from bench.parts import parts
+from heliograph.bench.body import BODY
+from heliograph.bench.sides.parts import parts
 from heliograph.backends.bus import NatsBus
 from heliograph.backends.jetstream import JetStreamQueue
 from heliograph.backends.redis import RedisPresence

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
@@ -17,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bench.histogram import Histogram
-from bench.scenario import Bench, Measurement, Result, figure
+from heliograph.bench.histogram import Histogram
+from heliograph.bench.scenario import Bench, Measurement, Result, figure
 from heliograph.backends.sqlite import SqliteStore
 from heliograph.core.ids import new_notification_id
 from heliograph.core.lifecycle import Event
@@ -28,7 +29,6 @@ from heliograph.roles.webhooks import sendgrid
 from heliograph.roles.webhooks.sendgrid_events import to_events
 from heliograph.web import application
 
-ROUNDS: Final = 3
 POST: Final = 300
 """Events in one post: what SendGrid's 30 seconds or 768 KB come to for a busy sender."""
 POSTS: Final = 20
@@ -85,9 +85,9 @@ async def _run(bench: Bench, store: Store) -> Result:
     sides = dict(zip(_SIDES, (whole, reading, commits), strict=True))
     took: dict[str, list[list[int]]] = {side: [] for side in sides}
     cpu: dict[str, list[float]] = {side: [] for side in sides}
-    for turn in range(ROUNDS):
+    for turn in range(bench.rounds):
         for side, take in sides.items():
-            bench.say(f"webhooks, round {turn + 1} of {ROUNDS}: {side}")
+            bench.say(f"webhooks, round {turn + 1} of {bench.rounds}: {side}")
             posts = [account.post(_events(names, f"{turn}-{side[:4]}-{number}")) for number in range(POSTS)]
             before = time.process_time()
             took[side].append(await _times(take, posts))
@@ -103,7 +103,7 @@ def _result(took: dict[str, list[list[int]]], cpu: dict[str, list[float]]) -> Re
         title="SendGrid's events, a post at a time (rate: events/s, latency: a post's)",
         measurements=[
             Measurement(
-                side=side, setting=f"{POST} events a post", rate=sorted(rates[side])[ROUNDS // 2],
+                side=side, setting=f"{POST} events a post", rate=statistics.median(rates[side]),
                 rates=[round(rate, 1) for rate in rates[side]], latency=histogram.summary_ms(),
                 histogram=histogram.to_json(),
             )

@@ -12,13 +12,15 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from bench.chart import latency_chart
-from bench.histogram import Histogram
-from bench.scenario import Figure, Measurement, Result
+from heliograph.bench.bars import rate_chart
+from heliograph.bench.chart import latency_chart
+from heliograph.bench.histogram import Histogram
+from heliograph.bench.scenario import Figure, Measurement, Options, Result
 from heliograph import __version__
 
-RESULTS: Final = Path(__file__).resolve().parent / "results"
-SCHEMA: Final = 1
+RESULTS: Final = Path("bench/results")
+"""In the current folder: of a repository its `bench/results/`."""
+SCHEMA: Final = 2
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -27,15 +29,15 @@ class Report(msgspec.Struct, kw_only=True):
     schema: int
     heliograph: str
     at: str
-    seconds: float
+    options: Options
     machine: dict[str, str | int | float]
     scenarios: list[Result]
 
     @classmethod
-    def of(cls, scenarios: list[Result], seconds: float) -> Report:
+    def of(cls, scenarios: list[Result], options: Options) -> Report:
         at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         return cls(
-            schema=SCHEMA, heliograph=__version__, at=at, seconds=seconds, machine=_machine(), scenarios=scenarios
+            schema=SCHEMA, heliograph=__version__, at=at, options=options, machine=_machine(), scenarios=scenarios
         )
 
 
@@ -55,21 +57,33 @@ def write(report: Report, path: Path) -> list[Path]:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
     written = [path]
     for result in report.scenarios:
-        curves = {
-            f"{one.side}, {one.setting}": list(Histogram.of_json(one.histogram).curve_ms())
-            for one in result.measurements
-        }
         chart = path.with_name(f"{path.stem}-{result.name}.svg")
-        chart.write_text(latency_chart(result.title, curves), "utf-8")
+        chart.write_text(_chart(result), "utf-8")
         written.append(chart)
     return written
+
+
+def read(path: Path) -> Report:
+    """What `write` wrote. Raises OSError, or msgspec.MsgspecError for what is no result."""
+    return msgspec.json.decode(path.read_bytes(), type=Report)
+
+
+def _chart(result: Result) -> str:
+    curves = {
+        f"{one.side}, {one.setting}": list(Histogram.of_json(one.histogram).curve_ms())
+        for one in result.measurements
+        if one.histogram
+    }
+    if curves:
+        return latency_chart(result.title, curves)
+    return rate_chart(result.title, {f"{one.side}, {one.setting}": one.rate for one in result.measurements})
 
 
 def _measurements(result: Result) -> Table:
     table = Table(title=result.title, title_justify="left")
     for heading in ("load", "side"):
         table.add_column(heading)
-    for heading in ("req/s", "of rounds", "p50 ms", "p90", "p99", "p99.9", "max"):
+    for heading in ("a second", "of rounds", "p50 ms", "p90", "p99", "p99.9", "max"):
         table.add_column(heading, justify="right")
     for one in result.measurements:
         table.add_row(one.setting, one.side, *_cells(one))
@@ -79,7 +93,7 @@ def _measurements(result: Result) -> Table:
 def _cells(one: Measurement) -> list[str]:
     spread = f"{min(one.rates):,.0f} - {max(one.rates):,.0f}"
     failed = f" [red]({one.failures} failed)[/]" if one.failures else ""
-    return [f"{one.rate:,.0f}{failed}", spread, *(f"{value:.2f}" for value in one.latency.values())]
+    return [f"{one.rate:,.0f}{failed}", spread, *(f"{value:,.2f}" for value in one.latency.values())]
 
 
 def _processor(result: Result) -> Table:
@@ -97,7 +111,7 @@ def _figures(result: Result) -> Table:
     for heading in ("value", "of rounds", "goal"):
         table.add_column(heading, justify="right")
     for one in result.figures:
-        table.add_row(one.name, f"{one.value:.2f} {one.unit}", f"{one.low:.2f} - {one.high:.2f}", _goal(one))
+        table.add_row(one.name, f"{one.value:,.2f} {one.unit}", f"{one.low:,.2f} - {one.high:,.2f}", _goal(one))
     return table
 
 
@@ -112,6 +126,16 @@ def _machine() -> dict[str, str | int | float]:
     return {
         "cores": os.cpu_count() or 0,
         "system": platform.platform(),
+        "processor": _processor_name(),
         "python": platform.python_version(),
         "load": round(os.getloadavg()[0], 2),
     }
+
+
+def _processor_name() -> str:
+    """Source: proc(5), `cpuinfo`."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")

@@ -11,10 +11,10 @@ from typing import Final
 
 import msgspec
 
-from bench.histogram import Histogram
-from bench.scenario import Bench, Measurement, Result, Sample, figure, measured, run_module
-from bench.servers import Server, heliograph
-from bench.steps import PATH
+from heliograph.bench.histogram import Histogram
+from heliograph.bench.scenario import Bench, Measurement, Result, Sample, figure, measured, run_module
+from heliograph.bench.servers import Server, heliograph
+from heliograph.bench.sides.steps import PATH
 
 RATE: Final = 200.0
 PAGES: Final = 50

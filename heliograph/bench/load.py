@@ -1,6 +1,6 @@
 """The load generator: a process of its own, so that it shares no interpreter with anything it measures.
 
-`python -m bench.load` reads one `Plan` as JSON from its standard input and writes one `Outcome` as JSON to its standard
+`python -m heliograph.bench.load` reads one `Plan` as JSON from its standard input and writes one `Outcome` as JSON to its standard
 output. Closed loop (as fast as the answers come) or open loop (at a rate, whatever the answers do: a latency counts
 from the moment at which the request was meant to leave, so a stall is felt by everybody it would have kept waiting).
 """
@@ -18,9 +18,9 @@ from typing import Final
 import msgspec
 import uvloop
 
-from bench.histogram import Histogram
-from bench.http_client import Connection, request
-from bench.socket_client import Page
+from heliograph.bench.histogram import Histogram
+from heliograph.bench.http_client import Connection, request
+from heliograph.bench.socket_client import Page
 
 _AFTER_S: Final = 5.0
 """How long answers and notifications are waited for when the last request has left."""

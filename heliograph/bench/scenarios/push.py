@@ -11,11 +11,10 @@ from typing import Final
 
 import msgspec
 
-from bench.push_sides import SIDES, Ran
-from bench.scenario import Bench, Figure, Measurement, Result, figure, run_module
-from bench.servers import Server, lab
+from heliograph.bench.sides.push import SIDES, Ran
+from heliograph.bench.scenario import Bench, Figure, Measurement, Result, figure, run_module
+from heliograph.bench.servers import Server, lab
 
-ROUNDS: Final = 3
 _FIREBASE: Final = "firebase-admin"
 _PER_SECOND: Final = {"heliograph": 2_000, "bare client": 3_000, _FIREBASE: 250}
 """Pushes for every second of `--seconds`: about as many as the side can make in it."""
@@ -29,9 +28,9 @@ async def run(bench: Bench) -> Result:
     sides = [side for side in SIDES if side != _FIREBASE or importlib.util.find_spec("firebase_admin")]
     ran: dict[str, list[Ran]] = {side: [] for side in sides}
     async with lab() as server:
-        for turn in range(ROUNDS):
+        for turn in range(bench.rounds):
             for side in sides:
-                bench.say(f"push, round {turn + 1} of {ROUNDS}: {side}")
+                bench.say(f"push, round {turn + 1} of {bench.rounds}: {side}")
                 ran[side].append(await _one(bench, server, side))
     notes = [*_NOTES]
     if _FIREBASE not in sides:
@@ -45,7 +44,7 @@ async def run(bench: Bench) -> Result:
 async def _one(bench: Bench, server: Server, side: str) -> Ran:
     await server.call("DELETE", "/lab/messages")
     count = max(100, int(_PER_SECOND[side] * bench.seconds))
-    text = await run_module("push_sides", side, f"http://127.0.0.1:{server.port}", str(count))
+    text = await run_module("sides.push", side, f"http://127.0.0.1:{server.port}", str(count))
     return msgspec.json.decode(text, type=Ran)
 
 

@@ -7,15 +7,16 @@ pool); the bare loop has the finished bytes, waits for nobody and checks nothing
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 import aiosmtplib
 
-from bench.histogram import Histogram
-from bench.scenario import Bench, Measurement, Result, figure
-from bench.servers import smtp_sink
+from heliograph.bench.histogram import Histogram
+from heliograph.bench.scenario import Bench, Measurement, Result, figure
+from heliograph.bench.servers import smtp_sink
 from heliograph.core.headers import parse_mailbox
 from heliograph.core.mail import render_mail
 from heliograph.core.model import Mail, Notification
@@ -24,7 +25,6 @@ from heliograph.providers.mime import message_bytes
 from heliograph.providers.smtp import Smtp
 
 CONNECTIONS: Final = (1, 10)
-ROUNDS: Final = 3
 SENDER: Final = "Shop <no-reply@shop.example>"
 _SIDES: Final = ("heliograph", "bare loop")
 _NOTES: Final = (
@@ -52,9 +52,9 @@ async def run(bench: Bench) -> Result:
             setting = f"{connections} connection{'s' * (connections > 1)}"
             took: dict[str, list[list[int]]] = {side: [] for side in _SIDES}
             rates: dict[str, list[float]] = {side: [] for side in _SIDES}
-            for turn in range(ROUNDS):
+            for turn in range(bench.rounds):
                 for side, measure in zip(_SIDES, (_ours, _bare), strict=True):
-                    bench.say(f"smtp, {setting}, round {turn + 1} of {ROUNDS}: {side}")
+                    bench.say(f"smtp, {setting}, round {turn + 1} of {bench.rounds}: {side}")
                     times, seconds = await measure(port, connections, bench.seconds)
                     took[side].append(times)
                     rates[side].append(len(times) / seconds)
@@ -69,7 +69,7 @@ async def run(bench: Bench) -> Result:
 def _measured(side: str, setting: str, rates: list[float], took: list[list[int]]) -> Measurement:
     histogram = Histogram.of_ns(one for times in took for one in times)
     return Measurement(
-        side=side, setting=setting, rate=sorted(rates)[ROUNDS // 2], rates=[round(rate, 1) for rate in rates],
+        side=side, setting=setting, rate=statistics.median(rates), rates=[round(rate, 1) for rate in rates],
         latency=histogram.summary_ms(), histogram=histogram.to_json(),
     )  # fmt: skip
 
