@@ -39,6 +39,7 @@ class Plan(msgspec.Struct, kw_only=True):
     users: how many users the requests go to in turn.
     tokens: one WebSocket for each, of the users 0 ... n-1, in order.
     first: number of the first request, so that no two runs send the same.
+    stamps: keep when each request was meant to leave; for arrivals that are seen elsewhere.
     """
 
     port: int
@@ -52,6 +53,7 @@ class Plan(msgspec.Struct, kw_only=True):
     warmup_s: float = 0.5
     tokens: list[str] = []
     first: int = 0
+    stamps: bool = False
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -60,6 +62,7 @@ class Outcome(msgspec.Struct, kw_only=True):
         load generator itself used.
     answers: histogram of request to answer; arrivals: of request to WebSocket.
     statuses: answers per HTTP status. lost: notifications that never arrived.
+    meant_at: with `Plan.stamps`: by request, seconds since 1970.
     """
 
     seconds: float
@@ -70,6 +73,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     statuses: dict[int, int]
     lost: int = 0
     cpu_s: float
+    meant_at: dict[int, float] = {}
 
 
 class Load:
@@ -87,6 +91,8 @@ class Load:
         self._answers: list[int] = []
         self._arrivals: list[int] = []
         self._sent: dict[int, int] = {}
+        self._meant_at: dict[int, float] = {}
+        self._epoch = time.time() - time.perf_counter()
         self._counting = False
         self._going = True
 
@@ -113,6 +119,7 @@ class Load:
             arrivals=Histogram.of_ns(self._arrivals).to_json(),
             statuses=dict(self._statuses),
             lost=len(self._sent),
+            meant_at=self._meant_at,
             cpu_s=_cpu_s() - cpu,
         )
 
@@ -154,6 +161,8 @@ class Load:
         self._in_flight += 1
         if self._plan.tokens and self._counting and since is not None:
             self._sent[number] = since
+        if self._plan.stamps and self._counting and since is not None:
+            self._meant_at[number] = self._epoch + since / 1e9
         connection.send(self._request(number), since)
 
     def _request(self, number: int) -> bytes:

@@ -76,7 +76,7 @@ async def heliograph(folder: Path, *, module: str = "heliograph", **settings: An
     """
     port = free_port(1)
     command = ["-m", module, "up", "--port", str(port), "--data", str(folder)]
-    environment = {"bootstrap_key": KEY, "log_level": "warning", "log_format": "text", **settings}
+    environment = {"bootstrap_key": KEY, "log_level": "error", "log_format": "text", **settings}
     async with _server("heliograph", command, port, environment) as server:
         yield server
 

@@ -7,12 +7,14 @@ does nothing else; the worker also pulls its lane, asks its guard, and records e
 from __future__ import annotations
 
 import importlib.util
+import statistics
 from typing import Final
 
 import msgspec
 
-from heliograph.bench.sides.push import SIDES, Ran
-from heliograph.bench.scenario import Bench, Figure, Measurement, Result, figure, run_module
+from heliograph.bench.sides.push import SIDES
+from heliograph.bench.sides.ran import Ran
+from heliograph.bench.scenario import Bench, Figure, Measurement, Result, figure, rates_of, run_module
 from heliograph.bench.servers import Server, lab
 
 _FIREBASE: Final = "firebase-admin"
@@ -59,9 +61,7 @@ def _figures(ran: dict[str, list[Ran]]) -> list[Figure]:
 
 
 def _measured(side: str, found: list[Ran]) -> Measurement:
-    rates = [round(one.rate, 1) for one in found]
-    cpu = sorted(1e6 * one.cpu_s / one.sent for one in found)[len(found) // 2]
-    return Measurement(
-        side=side, setting="256 calls", rate=sorted(rates)[len(rates) // 2], rates=rates, latency={}, histogram=[],
-        cpu_us={side: round(cpu, 1)}, failures=sum(one.failed for one in found),
+    return rates_of(
+        side, "256 calls", [one.rate for one in found], failures=sum(one.failed for one in found),
+        cpu_us={side: round(statistics.median(one.cpu_us for one in found), 1)},
     )  # fmt: skip

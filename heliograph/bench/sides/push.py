@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import time
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -19,6 +18,7 @@ import msgspec
 import uvloop
 
 from heliograph.bench.sides.parts import parts
+from heliograph.bench.sides.ran import Ran, timed
 from heliograph.attempts import Attempts
 from heliograph.backends.jetstream import JetStreamQueue
 from heliograph.backends.redis import RedisCells
@@ -48,28 +48,6 @@ _CHUNK: Final = 500
 _NO_LIMIT: Final = 1e6
 
 
-class Ran(msgspec.Struct):
-    """
-    sent, failed: pushes that FCM took, and that it didn't. seconds, cpu_s: for all of them; `cpu_s` is the side's own.
-    """
-
-    sent: int
-    failed: int
-    seconds: float
-    cpu_s: float
-
-    @property
-    def rate(self) -> float:
-        return self.sent / self.seconds
-
-
-async def _timed(work: Callable[[], Awaitable[int]], count: int) -> Ran:
-    """`work` answers how many failed."""
-    cpu, started = time.process_time(), time.perf_counter()
-    failed = await work()
-    return Ran(count - failed, failed, time.perf_counter() - started, time.process_time() - cpu)
-
-
 async def _account(url: str) -> dict[str, Any]:
     async with aiohttp.ClientSession() as session, session.get(f"{url}/lab/service-account.json") as answer:
         return dict(await answer.json())
@@ -87,7 +65,7 @@ async def heliograph(url: str, count: int) -> Ran:
         fcm = Fcm(f"{url}/fcm", account, Http(connections=CALLS))
         undo.push_async_callback(fcm.close)
         await _fill(found.store, found.queue, count)
-        return await _timed(lambda: _drain(found.store, found.queue, cells, fcm, count), count)
+        return await timed(lambda: _drain(found.store, found.queue, cells, fcm, count), count)
 
 
 async def _fill(store: SqliteStore, queue: JetStreamQueue, count: int) -> None:
@@ -164,7 +142,7 @@ async def bare(url: str, count: int) -> Ran:
         async def everyone() -> int:
             return sum(await asyncio.gather(*(caller() for _ in range(CALLS))))
 
-        return await _timed(everyone, count)
+        return await timed(everyone, count)
 
 
 async def firebase(url: str, count: int) -> Ran:
@@ -185,7 +163,7 @@ async def firebase(url: str, count: int) -> Ran:
         answers = [await messaging.send_each_async(lot, app=app) for lot in lots]
         return sum(answer.failure_count for answer in answers)
 
-    return await _timed(everyone, count)
+    return await timed(everyone, count)
 
 
 SIDES: Final = {"heliograph": heliograph, "bare client": bare, "firebase-admin": firebase}

@@ -1,7 +1,7 @@
-"""The limit of `realtime`: every step a notification must take, each measured alone, without anything around it.
+"""The limit of `online` and `offline`: every step a notification must take, each measured alone, without anything around it.
 
-`python -m heliograph.bench.sides.steps RATE SECONDS` is a process of its own, with servers and a database of its own. Writes a JSON
-object to its standard output: nanoseconds of every step at RATE a second.
+`python -m heliograph.bench.sides.steps RATE SECONDS LAB_URL` is a process of its own, with servers and a database of its
+own, and the lab as its provider. Writes a JSON object to its standard output: nanoseconds of every step at RATE a second.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+import aiohttp
 import msgspec
 import uvloop
 
@@ -32,10 +33,19 @@ COMMIT: Final = "one durable commit"
 HOP: Final = "queue: publish to pull"
 LOOK: Final = "cache: one round trip"
 BUS: Final = "bus: one hop"
-PATH: Final = {COMMIT: 1, HOP: 2, LOOK: 2, BUS: 1}
+CALL: Final = "provider: one bare call"
+ONLINE: Final = {COMMIT: 1, HOP: 2, LOOK: 2, BUS: 1}
 """How often a notification on its way from its 202 to an open page must take each step: the router looks into the
 cache, commits its decision and hands over, the in-app worker appends to the user's stream and tells the node. (The
 accept's own commit is part of the 202.)"""
+OFFLINE: Final = {COMMIT: 2, HOP: 3, LOOK: 2, CALL: 1}
+"""From its 202 to the mailbox: the router looks into the cache, commits its decision and hands over; the e-mail worker
+renders and hands over; the e-mail sender asks for a token, commits its attempt and calls."""
+_MAIL: Final = {
+    "personalizations": [{"to": [{"email": "anna@example.com"}]}], "from": {"email": "shop@example.com"},
+    "subject": "Your order has shipped", "content": [{"type": "text/plain", "value": "Track it any time."}],
+}  # fmt: skip
+_TO_CALL: Final = {"Authorization": "Bearer SG.lab"}
 
 
 def _submission() -> Submission:
@@ -46,12 +56,14 @@ def _submission() -> Submission:
 class Steps:
     """The parts, each connected to a server of its own."""
 
-    def __init__(self, store: SqliteStore, queue: JetStreamQueue, presence: RedisPresence) -> None:
+    def __init__(self, store: SqliteStore, queue: JetStreamQueue, presence: RedisPresence, session: aiohttp.ClientSession, lab: str) -> None:
         self._store = store
         self._queue = queue
         self._presence = presence
         self._bus = NatsBus(queue.link)
         self._heard = asyncio.Event()
+        self._session = session
+        self._mail_url = f"{lab}/sendgrid/v3/mail/send"
 
     async def listen(self) -> None:
         await self._bus.subscribe("here", self._hear)
@@ -77,6 +89,11 @@ class Steps:
         await self._bus.send("here", b"x" * 500)
         await self._heard.wait()
 
+    async def call(self) -> None:
+        async with self._session.post(self._mail_url, json=_MAIL, headers=_TO_CALL) as answer:
+            answer.raise_for_status()
+            await answer.read()
+
 
 async def _paced(step: Callable[[], Awaitable[None]], rate: float, seconds: float) -> list[int]:
     took: list[int] = []
@@ -91,12 +108,12 @@ async def _paced(step: Callable[[], Awaitable[None]], rate: float, seconds: floa
     return took
 
 
-async def _run(rate: float, seconds: float) -> dict[str, Any]:
-    async with parts() as found:
+async def _run(rate: float, seconds: float, lab: str) -> dict[str, Any]:
+    async with parts() as found, aiohttp.ClientSession() as session:
         presence = RedisPresence(found.redis_url)
-        steps = Steps(found.store, found.queue, presence)
+        steps = Steps(found.store, found.queue, presence, session, lab)
         await steps.listen()
-        each = {COMMIT: steps.commit, HOP: steps.hop, LOOK: steps.look, BUS: steps.bus}
+        each = {COMMIT: steps.commit, HOP: steps.hop, LOOK: steps.look, BUS: steps.bus, CALL: steps.call}
         took = {name: await _paced(step, rate, seconds) for name, step in each.items()}
         await presence.close()
         return took
@@ -104,4 +121,5 @@ async def _run(rate: float, seconds: float) -> dict[str, Any]:
 
 if __name__ == "__main__":
     configure_logging("warning", "text")
-    sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(_run(float(sys.argv[1]), float(sys.argv[2])))))
+    took = uvloop.run(_run(float(sys.argv[1]), float(sys.argv[2]), sys.argv[3]))
+    sys.stdout.buffer.write(msgspec.json.encode(took))
