@@ -62,7 +62,7 @@ class Outcome(msgspec.Struct, kw_only=True):
         load generator itself used.
     answers: histogram of request to answer; arrivals: of request to WebSocket.
     statuses: answers per HTTP status. lost: notifications that never arrived.
-    meant_at: with `Plan.stamps`: by request, seconds since 1970.
+    meant_at, answered_at: with `Plan.stamps`: by request, seconds since 1970.
     """
 
     seconds: float
@@ -74,6 +74,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     lost: int = 0
     cpu_s: float
     meant_at: dict[int, float] = {}
+    answered_at: dict[int, float] = {}
 
 
 class Load:
@@ -92,6 +93,8 @@ class Load:
         self._arrivals: list[int] = []
         self._sent: dict[int, int] = {}
         self._meant_at: dict[int, float] = {}
+        self._answered_at: dict[int, float] = {}
+        self._carries: dict[Connection, int] = {}
         self._epoch = time.time() - time.perf_counter()
         self._counting = False
         self._going = True
@@ -120,6 +123,7 @@ class Load:
             statuses=dict(self._statuses),
             lost=len(self._sent),
             meant_at=self._meant_at,
+            answered_at=self._answered_at,
             cpu_s=_cpu_s() - cpu,
         )
 
@@ -163,6 +167,7 @@ class Load:
             self._sent[number] = since
         if self._plan.stamps and self._counting and since is not None:
             self._meant_at[number] = self._epoch + since / 1e9
+            self._carries[connection] = number
         connection.send(self._request(number), since)
 
     def _request(self, number: int) -> bytes:
@@ -174,6 +179,8 @@ class Load:
 
     def _answered(self, connection: Connection, status: int, took_ns: int) -> None:
         self._in_flight -= 1
+        if (number := self._carries.pop(connection, None)) is not None:
+            self._answered_at[number] = self._epoch + time.perf_counter()
         if self._counting:
             self._statuses[status] += 1
             self._answers.append(took_ns)

@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,21 +43,28 @@ class Server:
             response.raise_for_status()
             return await response.json() if response.status != 204 else None
 
-    async def backlog(self) -> int:
-        """Notifications that no worker has settled yet."""
+    async def backlog(self, only: Sequence[str] = ()) -> int:
+        """Notifications that no worker has settled yet, in all lanes or in those that are named."""
         lanes = await self.call("GET", "/v1/lanes")
-        return sum(level["depth"] for lane in lanes.values() for level in lane.values())
+        return sum(
+            level["depth"] for name, lane in lanes.items() if name in only or not only for level in lane.values()
+        )
 
-    async def drained(self) -> float:
-        """Seconds until nothing waits in a lane any more."""
+    async def drained(self, only: Sequence[str] = ()) -> float:
+        """Seconds until nothing waits in a lane any more, or in those that are named."""
         started = time.perf_counter()
-        while await self.backlog():  # noqa: ASYNC110 - it is in another process
+        while await self.backlog(only):  # noqa: ASYNC110 - it is in another process
             await asyncio.sleep(0.05)
         return time.perf_counter() - started
 
     def memory_mb(self) -> float:
         """Resident memory of the process itself, without its children. Source: proc(5), `status`; 0 without /proc."""
         return _memory_mb(self.process.pid)
+
+    async def kill(self) -> None:
+        """As the kernel would, out of memory; its children die with it."""
+        self.process.kill()
+        await self.process.wait()
 
     def cpu_s(self) -> dict[str, float]:
         """Processor seconds so far, per program: the process itself and its children."""
