@@ -7,7 +7,6 @@ from typing import Any, Final
 import msgspec
 
 
-
 def send(user: Any, number: str, kind: str = "transactional") -> dict[str, Any]:
     """One send as JSON will have it. `user`: a user id, or an object with it."""
     return {

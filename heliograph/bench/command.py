@@ -28,7 +28,9 @@ console = Console()
 T = TypeVar("T", int, float)
 _DEFAULT: Final = Options()
 
-Short = Annotated[bool, typer.Option("--short", help="A look at everything in a few seconds; its figures mean nothing.")]
+Short = Annotated[
+    bool, typer.Option("--short", help="A look at everything in a few seconds; its figures mean nothing.")
+]
 Seconds = Annotated[float | None, typer.Option(min=0.2, help=f"Of every side and round; {_DEFAULT.seconds:g}.")]
 Rounds = Annotated[int | None, typer.Option(min=1, help=f"The sides take turns so many times; {_DEFAULT.rounds}.")]
 Connections = Annotated[str | None, typer.Option(help=f"accept: comma separated; {_DEFAULT.connections}.")]
@@ -41,8 +43,8 @@ Json = Annotated[Path | None, typer.Option(help=f"Where the result goes, instead
 
 def _command(scenarios: Sequence[Scenario]) -> Callable[..., None]:
     def command(
-        seconds: Seconds = None, rounds: Rounds = None, connections: Connections = None, rates: Rates = None,
-        waiting: Waiting = None, stored: Stored = None, store_url: StoreUrl = None, short: Short = False,  # noqa: FBT002
+        *, seconds: Seconds = None, rounds: Rounds = None, connections: Connections = None, rates: Rates = None,
+        waiting: Waiting = None, stored: Stored = None, store_url: StoreUrl = None, short: Short = False,
         json: Json = None,
     ) -> None:  # fmt: skip
         given = {
@@ -87,7 +89,13 @@ def _measure(scenarios: Sequence[Scenario], options: Options, json: Path | None)
 async def measure(scenarios: Sequence[Scenario], options: Options) -> Report:
     """One after the other, or they would measure each other."""
     results: list[Result] = []
-    columns = (SpinnerColumn(), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    columns = (
+        SpinnerColumn(),
+        BarColumn(20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
     with Progress(*columns, console=console, transient=True) as progress, tempfile.TemporaryDirectory() as folder:
         task = progress.add_task("", total=len(scenarios))
         for scenario in scenarios:

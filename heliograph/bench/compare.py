@@ -35,9 +35,9 @@ def differences(
     before: dict[str, str | int | float], after: dict[str, str | int | float]
 ) -> Iterator[tuple[str, tuple[str, str]]]:
     """What about the machine isn't the same: then only ratios compare."""
-    for name in before:
-        if name != "load" and before[name] != after.get(name):
-            yield name, (str(before[name]), str(after.get(name)))
+    for name, value in before.items():
+        if name != "load" and value != after.get(name):
+            yield name, (str(value), str(after.get(name)))
 
 
 def _shown(figure: Figure) -> str:

@@ -1,7 +1,7 @@
 """The load generator: a process of its own, so that it shares no interpreter with anything it measures.
 
-`python -m heliograph.bench.load` reads one `Plan` as JSON from its standard input and writes one `Outcome` as JSON to its standard
-output. Closed loop (as fast as the answers come) or open loop (at a rate, whatever the answers do: a latency counts
+`python -m heliograph.bench.load` reads one `Plan` as JSON from its standard input and writes one `Outcome` as JSON to
+its standard output. Closed loop (as fast as the answers come) or open loop (at a rate, whatever the answers do: a latency counts
 from the moment at which the request was meant to leave, so a stall is felt by everybody it would have kept waiting).
 """
 

@@ -28,7 +28,9 @@ SCENARIOS: Final = (
     Scenario("drain", "Router to channel with a provider that does nothing: into the inbox, and as e-mail."),
     Scenario("online", "From a send to the user's open page, beside its steps alone."),
     Scenario("offline", "From a send to the lab's mailbox, beside its steps alone."),
-    Scenario("priority", "P0 from its 202 to the provider while a crowd of P2 waits and the provider's pace is used up."),
+    Scenario(
+        "priority", "P0 from its 202 to the provider while a crowd of P2 waits and the provider's pace is used up."
+    ),
     Scenario("recovery", "How fast a backlog goes after an outage: of the provider, and of the queue's data."),
     Scenario("growth", "Throughput with few and with many notifications stored."),
     Scenario("cost", "Commands, rows and messages a notification under load: exact, on any machine."),

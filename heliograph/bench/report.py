@@ -12,11 +12,11 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from heliograph import __version__
 from heliograph.bench.bars import rate_chart
 from heliograph.bench.chart import latency_chart
 from heliograph.bench.histogram import Histogram
 from heliograph.bench.scenario import Figure, Measurement, Options, Result
-from heliograph import __version__
 
 RESULTS: Final = Path("bench/results")
 """In the current folder: of a repository its `bench/results/`."""

@@ -165,8 +165,10 @@ def rates_of(side: str, setting: str, rates: Sequence[float], **more: Any) -> Me
 
 def latencies_of(side: str, setting: str, rate: float, histogram: Histogram, **more: Any) -> Measurement:
     """A measurement at a given rate."""
-    shown = {"latency": histogram.summary_ms(), "histogram": histogram.to_json()}
-    return Measurement(side=side, setting=setting, rate=rate, rates=[rate], **shown, **more)
+    return Measurement(
+        side=side, setting=setting, rate=rate, rates=[rate], latency=histogram.summary_ms(),
+        histogram=histogram.to_json(), **more,
+    )  # fmt: skip
 
 
 def ratio(name: str, ours: Sequence[float], limit: Sequence[float], **more: Any) -> Figure:

@@ -76,7 +76,7 @@ class Server:
 
 @asynccontextmanager
 async def heliograph(folder: Path, *, module: str = "heliograph", **settings: Any) -> AsyncIterator[Server]:
-    """`heliograph up` on a data folder, as an operator starts it. Without the setting `sendgrid_url` it has no provider.
+    """`heliograph up` on a data folder, as an operator starts it. Without settings it has no provider.
 
     Args:
         module: what else is run, with the same arguments.
@@ -89,9 +89,9 @@ async def heliograph(folder: Path, *, module: str = "heliograph", **settings: An
 
 
 @asynccontextmanager
-async def lab() -> AsyncIterator[Server]:
-    """The provider lab alone. `sendgrid_of` gives the settings that lead mails to it."""
-    port = free_port(3)
+async def lab(port: int = 0) -> AsyncIterator[Server]:
+    """The provider lab alone, on a free port or on `port`. `sendgrid_of` gives the settings that lead mails to it."""
+    port = port or free_port(3)
     async with _server("lab", ["-m", "heliograph", "lab", "--port", str(port)], port, {}) as server:
         yield server
 

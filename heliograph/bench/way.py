@@ -19,7 +19,7 @@ USERS: Final = 50
 SENDERS: Final = 64
 """Connections: enough that no send waits for a free one."""
 
-_TO_NOBODY: Final = BODY.replace("user-$U", "nobody-$U")
+TO_NOBODY: Final = BODY.replace("user-$U", "nobody-$U")
 
 
 class Round(msgspec.Struct):
@@ -35,13 +35,20 @@ def user(number: int) -> str:
     return f"user-{number:09d}"
 
 
+async def token(system: Server, user: str) -> str:
+    answer = await system.call("POST", f"/v1/users/{user}/token", {"ttl_s": 3600})
+    return str(answer["token"])
+
+
 async def accepted_alone(bench: Bench, system: Server, rate: float) -> Sample:
     """Sends whose recipients are nowhere: the first step."""
-    return await bench.load(system, connections=SENDERS, rate=rate, body=_TO_NOBODY)
+    return await bench.load(system, connections=SENDERS, rate=rate, body=TO_NOBODY)
 
 
 async def steps_alone(bench: Bench, lab: Server, rate: float) -> dict[str, Histogram]:
-    text = await run_module("sides.steps", str(min(rate, 200.0)), str(bench.seconds / 5), f"http://127.0.0.1:{lab.port}")
+    text = await run_module(
+        "sides.steps", str(min(rate, 200.0)), str(bench.seconds / 5), f"http://127.0.0.1:{lab.port}"
+    )
     return {name: Histogram.of_ns(took) for name, took in msgspec.json.decode(text, type=dict[str, list[int]]).items()}
 
 

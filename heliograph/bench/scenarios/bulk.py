@@ -6,7 +6,7 @@ waited for before the next side's turn.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -18,7 +18,9 @@ from heliograph.bench.sides.commits import BULK
 
 CONNECTIONS: Final = 4
 _SETTING: Final = f"{CONNECTIONS} connections, {BULK:,} a request"
-_BODY: Final = msgspec.json.encode([send("user-$U", "$N"), *(send(f"user-{n}", f"{n}") for n in range(1, BULK))]).decode()
+_BODY: Final = msgspec.json.encode(
+    [send("user-$U", "$N"), *(send(f"user-{n}", f"{n}") for n in range(1, BULK))]
+).decode()
 
 
 async def run(bench: Bench) -> Result:
@@ -28,7 +30,7 @@ async def run(bench: Bench) -> Result:
     async with heliograph(bench.folder / "bulk") as system, empty_server() as empty:
         for turn in range(bench.rounds):
             bench.say(f"bulk, round {turn + 1} of {bench.rounds}: durable")
-            load = {"body": _BODY, "connections": CONNECTIONS, "path": "/v1/send/bulk"}
+            load: dict[str, Any] = {"body": _BODY, "connections": CONNECTIONS, "path": "/v1/send/bulk"}
             ours.append(await bench.load(system, **load))
             bench.say(f"bulk, round {turn + 1} of {bench.rounds}: expanded and routed by the router")
             expanded.append(_per_second(ours[-1], await system.drained()))

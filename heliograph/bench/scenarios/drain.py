@@ -24,8 +24,7 @@ _PER_SECOND: Final = {
 _GOALS: Final = {"email": 15_000.0}
 _NOTES: Final = (
     "One process, one event loop beside the store's threads. Presence and users are looked up for every notification.",
-    "e-mail: router, e-mail worker (rendering) and e-mail sender with its guard; two events each are written around a "
-    "call that does nothing, beside the router's.",
+    "email: router, worker (rendering) and sender with its guard; events are written before and after every call.",
 )
 
 
@@ -38,7 +37,9 @@ async def run(bench: Bench) -> Result:
             for side in SIDES:
                 bench.say(f"drain, {variant}, round {turn + 1} of {bench.rounds}: {side}")
                 count = max(200, int(counts[side] * bench.seconds))
-                ran[side].append(msgspec.json.decode(await run_module("sides.drain", side, variant, str(count)), type=Ran))
+                ran[side].append(
+                    msgspec.json.decode(await run_module("sides.drain", side, variant, str(count)), type=Ran)
+                )
         rates = {side: [one.rate for one in found] for side, found in ran.items()}
         measurements += [_measured(side, variant, found) for side, found in ran.items()]
         figures += [

@@ -39,9 +39,7 @@ async def run(bench: Bench) -> Result:
             measurements += way.measurements(_ARRIVAL, rate, rounds, OFFLINE)
             figures += way.figures(_ARRIVAL, rate, rounds, OFFLINE, None, None)
     figures.append(figure("mails lost", [lost], goal=0.0, at_least=False))
-    return Result(
-        name="offline", title="Send to mailbox", measurements=measurements, figures=figures, notes=[*_NOTES]
-    )
+    return Result(name="offline", title="Send to mailbox", measurements=measurements, figures=figures, notes=[*_NOTES])
 
 
 async def _round(

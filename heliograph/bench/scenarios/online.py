@@ -32,19 +32,19 @@ async def run(bench: Bench) -> Result:
     lost = 0
     async with lab() as provider, heliograph(bench.folder / "online") as system:
         bench.say("online: users open their pages")
-        tokens = await asyncio.gather(*(_token(system, way.user(number)) for number in range(way.USERS)))
+        tokens = await asyncio.gather(*(way.token(system, way.user(number)) for number in range(way.USERS)))
         for rate in bench.options.rates:
             rounds = [await _round(bench, system, provider, rate, list(tokens), turn) for turn in range(bench.rounds)]
             measurements += way.measurements(_ARRIVAL, rate, rounds, ONLINE)
             figures += way.figures(_ARRIVAL, rate, rounds, ONLINE, *_GOALS.get(rate, (None, None)))
             lost += sum(one.answered.outcome.lost for one in rounds)
     figures.append(figure("notifications lost", [lost], goal=0.0, at_least=False))
-    return Result(
-        name="online", title="Send to WebSocket", measurements=measurements, figures=figures, notes=[*_NOTES]
-    )
+    return Result(name="online", title="Send to WebSocket", measurements=measurements, figures=figures, notes=[*_NOTES])
 
 
-async def _round(bench: Bench, system: Server, provider: Server, rate: float, tokens: list[str], turn: int) -> way.Round:
+async def _round(
+    bench: Bench, system: Server, provider: Server, rate: float, tokens: list[str], turn: int
+) -> way.Round:
     where = f"online, {rate:g}/s, round {turn + 1} of {bench.rounds}"
     bench.say(f"{where}: send to page")
     sample = await bench.load(system, users=way.USERS, tokens=tokens, connections=way.SENDERS, rate=rate)
@@ -55,8 +55,3 @@ async def _round(bench: Bench, system: Server, provider: Server, rate: float, to
     bench.say(f"{where}: every step alone")
     steps = await way.steps_alone(bench, provider, rate)
     return way.Round(sample, Histogram.of_json(sample.outcome.arrivals), alone, steps)
-
-
-async def _token(system: Server, user: str) -> str:
-    answer = await system.call("POST", f"/v1/users/{user}/token", {"ttl_s": 3600})
-    return str(answer["token"])

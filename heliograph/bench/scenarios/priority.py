@@ -108,7 +108,9 @@ def _result(settings: dict[str, list[Sample]], mailbox: Mailbox, before: float, 
         figure(f"P0, 202 to provider, {left:,} P2 in the outbox, p99", full, goal=250.0, **at),
         figure("nobody waiting / P2 in the outbox, p99", [low / high for low, high in zip(alone, full, strict=True)]),
         figure("memory before", [before], unit="MB", at_least=False),
-        figure("memory, highest meanwhile: more than before", [highest - before], unit="MB", goal=100.0, at_least=False),
+        figure(
+            "memory, highest meanwhile: more than before", [highest - before], unit="MB", goal=100.0, at_least=False
+        ),
         figure("P0 lost", [lost], goal=0.0, at_least=False),
     ]
     title = "P0 from its 202 to the provider"

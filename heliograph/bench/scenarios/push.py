@@ -12,10 +12,10 @@ from typing import Final
 
 import msgspec
 
-from heliograph.bench.sides.push import SIDES
-from heliograph.bench.sides.ran import Ran
 from heliograph.bench.scenario import Bench, Figure, Measurement, Result, figure, rates_of, run_module
 from heliograph.bench.servers import Server, lab
+from heliograph.bench.sides.push import SIDES
+from heliograph.bench.sides.ran import Ran
 
 _FIREBASE: Final = "firebase-admin"
 _PER_SECOND: Final = {"heliograph": 2_000, "bare client": 3_000, _FIREBASE: 250}

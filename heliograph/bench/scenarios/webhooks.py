@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from heliograph.backends.sqlite import SqliteStore
 from heliograph.bench.histogram import Histogram
 from heliograph.bench.scenario import Bench, Measurement, Result, figure
-from heliograph.backends.sqlite import SqliteStore
 from heliograph.core.ids import new_notification_id
 from heliograph.core.lifecycle import Event
 from heliograph.core.model import Notification

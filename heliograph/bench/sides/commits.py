@@ -1,8 +1,8 @@
 """The limit of `accept`, `bulk` and `growth`: the store's grouped commits alone, of submissions that are ready.
 
-`python -m heliograph.bench.sides.commits KIND SECONDS` is a process of its own with a database of its own. KIND
-`single`: 64 notifications a commit, `bulk`: one bulk of 1,000 a commit. Writes notifications a second as JSON to its
-standard output.
+`python -m heliograph.bench.sides.commits KIND SECONDS [FILE]` is a process of its own, and FILE a database that is
+there already, else it has one of its own. KIND `single`: 64 notifications a commit, `bulk`: one bulk of 1,000. Writes
+notifications a second as JSON to its standard output.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ BULK: Final = 1_000
 
 
 def _singles(first: int) -> Sequence[Submission]:
-    texts = (BODY.replace("$N", f"{number:09d}").replace("$U", f"{number:09d}") for number in range(first, first + GROUP))
+    texts = (
+        BODY.replace("$N", f"{number:09d}").replace("$U", f"{number:09d}") for number in range(first, first + GROUP)
+    )
     return [sending.submission(sending.read(text.encode()), "default", now(), "") for text in texts]
 
 
@@ -44,11 +46,11 @@ KINDS: Final[dict[str, tuple[Callable[[int], Sequence[Submission]], int]]] = {
 }
 
 
-async def _rate(kind: str, seconds: float) -> float:
+async def _rate(kind: str, seconds: float, file: str = "") -> float:
     """Only the commits count, not what makes the submissions."""
     make, size = KINDS[kind]
     with tempfile.TemporaryDirectory() as folder:
-        store = SqliteStore(Path(folder) / "heliograph.db")
+        store = SqliteStore(file or Path(folder) / "heliograph.db")
         await store.open()
         done, busy = 0, 0.0
         while busy < seconds:
@@ -63,4 +65,4 @@ async def _rate(kind: str, seconds: float) -> float:
 
 if __name__ == "__main__":
     configure_logging("warning", "text")
-    sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(_rate(sys.argv[1], float(sys.argv[2])))))
+    sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(_rate(sys.argv[1], float(sys.argv[2]), *sys.argv[3:]))))

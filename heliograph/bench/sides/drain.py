@@ -199,18 +199,21 @@ async def commits_alone(variant: str, count: int) -> Ran:
         async def write() -> int:
             for group in groups(made, BATCH):
                 if variant == "inbox":
-                    await found.store.record([event for one in group for event in _kept(one)])
+                    await found.store.record([event for one in group for event in kept(one)])
                     continue
                 await found.store.record([_event(one, "routed", plan=("email",)) for one in group])
                 attempts = [_event(one, "sending", target="email", attempt=1, token="t") for one in group]
                 await found.store.begin(attempts)
-                await found.store.record([_event(one, "sent", target="email", attempt=1, provider="x") for one in group])
+                await found.store.record(
+                    [_event(one, "sent", target="email", attempt=1, provider="x") for one in group]
+                )
             return 0
 
         return await timed(write, count)
 
 
-def _kept(one: Notification) -> tuple[Event, Event]:
+def kept(one: Notification) -> tuple[Event, Event]:
+    """What is recorded of a notification that waits in the inbox."""
     return (
         _event(one, "routed", plan=("in_app",), why={"email": "not chosen: no address"}),
         _event(one, "sent", target="in_app", provider=INBOX, detail="waits in the inbox"),

@@ -1,4 +1,4 @@
-"""The limit of `accept` and `bulk`: Heliograph's own HTTP edge answering 202 to the same request without keeping anything.
+"""The limit of `accept` and `bulk`: Heliograph's own HTTP edge answering 202 without keeping anything.
 
 The same Litestar application, uvicorn settings, route, key check and answer. The body is read, but not even decoded: no
 validation, no id, no store, no queue. What this server can do, no durable one of the same make can exceed.
@@ -49,8 +49,8 @@ def main() -> None:
         return
 
     config = uvicorn.Config(
-        application([send, send_bulk], ready=ready, before_metrics=nothing), port=int(sys.argv[1]), http="httptools", ws="none",
-        lifespan="off", log_config=None, access_log=False, server_header=False, date_header=False, backlog=4096,
+        application([send, send_bulk], ready=ready, before_metrics=nothing), port=int(sys.argv[1]),
+        http="httptools", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False, date_header=False, backlog=4096,
     )  # fmt: skip
     uvloop.run(uvicorn.Server(config).serve())
 

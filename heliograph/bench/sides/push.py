@@ -1,6 +1,7 @@
 """The sides of `push`: each sends so many pushes to the lab's FCM as fast as it can.
 
-`python -m heliograph.bench.sides.push SIDE LAB_URL COUNT` is a process of its own. Writes a `Ran` as JSON to its standard output.
+`python -m heliograph.bench.sides.push SIDE LAB_URL COUNT` is a process of its own. Writes a `Ran` as JSON to its
+standard output.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import asyncio
 import json
 import sys
 import warnings
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
@@ -17,12 +18,12 @@ import aiohttp
 import msgspec
 import uvloop
 
-from heliograph.bench.sides.parts import parts
-from heliograph.bench.sides.ran import Ran, timed
 from heliograph.attempts import Attempts
 from heliograph.backends.jetstream import JetStreamQueue
 from heliograph.backends.redis import RedisCells
 from heliograph.backends.sqlite import SqliteStore
+from heliograph.bench.sides.parts import parts
+from heliograph.bench.sides.ran import Ran, timed
 from heliograph.cli.backends import now
 from heliograph.consumer import Consumer
 from heliograph.core.account import Rules
@@ -147,7 +148,7 @@ async def bare(url: str, count: int) -> Ran:
 
 async def firebase(url: str, count: int) -> Ran:
     """The official client, in the lots of 500 that it allows."""
-    import firebase_admin  # noqa: PLC0415 - a test dependency, not there after `make setup`
+    import firebase_admin  # type: ignore[import-untyped]  # noqa: PLC0415 - a test dependency, not there after `make setup`
     from firebase_admin import credentials, messaging  # noqa: PLC0415
 
     warnings.simplefilter("ignore", DeprecationWarning)  # devices that have tokens still get pushes

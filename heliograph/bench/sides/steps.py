@@ -1,7 +1,8 @@
-"""The limit of `online` and `offline`: every step a notification must take, each measured alone, without anything around it.
+"""The limit of `online` and `offline`: every step a notification must take, each alone, with nothing around.
 
-`python -m heliograph.bench.sides.steps RATE SECONDS LAB_URL` is a process of its own, with servers and a database of its
-own, and the lab as its provider. Writes a JSON object to its standard output: nanoseconds of every step at RATE a second.
+`python -m heliograph.bench.sides.steps RATE SECONDS LAB_URL` is a process of its own, with servers and a database of
+its own, and the lab as its provider. Writes a JSON object to its standard output: nanoseconds of every step at RATE a
+second.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ import aiohttp
 import msgspec
 import uvloop
 
-from heliograph.bench.body import BODY
-from heliograph.bench.sides.parts import parts
 from heliograph.backends.bus import NatsBus
 from heliograph.backends.jetstream import JetStreamQueue
 from heliograph.backends.redis import RedisPresence
 from heliograph.backends.sqlite import SqliteStore
+from heliograph.bench.body import BODY
+from heliograph.bench.sides.parts import parts
 from heliograph.cli.backends import now
 from heliograph.core import sending
 from heliograph.core.lanes import INGEST, IngestItem
@@ -56,7 +57,14 @@ def _submission() -> Submission:
 class Steps:
     """The parts, each connected to a server of its own."""
 
-    def __init__(self, store: SqliteStore, queue: JetStreamQueue, presence: RedisPresence, session: aiohttp.ClientSession, lab: str) -> None:
+    def __init__(
+        self,
+        store: SqliteStore,
+        queue: JetStreamQueue,
+        presence: RedisPresence,
+        session: aiohttp.ClientSession,
+        lab: str,
+    ) -> None:
         self._store = store
         self._queue = queue
         self._presence = presence
