@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from heliograph.bench.report import Report
+from heliograph.bench.report import Report, number, spread
 from heliograph.bench.scenario import Figure
 
 
@@ -41,7 +41,7 @@ def differences(
 
 
 def _shown(figure: Figure) -> str:
-    return f"{figure.value:,.2f} {figure.unit} ({figure.low:,.2f} - {figure.high:,.2f})"
+    return f"{number(figure.value)} {figure.unit} ({spread(figure)})"
 
 
 def _change(before: Figure, after: Figure) -> str:

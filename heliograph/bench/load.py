@@ -1,8 +1,9 @@
 """The load generator: a process of its own, so that it shares no interpreter with anything it measures.
 
 `python -m heliograph.bench.load` reads one `Plan` as JSON from its standard input and writes one `Outcome` as JSON to
-its standard output. Closed loop (as fast as the answers come) or open loop (at a rate, whatever the answers do: a latency counts
-from the moment at which the request was meant to leave, so a stall is felt by everybody it would have kept waiting).
+its standard output. Closed loop (as fast as the answers come) or open loop (at a rate, whatever the answers do: a
+latency counts from the moment at which the request was meant to leave, so a stall is felt by everybody it would have
+kept waiting).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ _CLOSED: Final = 0
 _MARK: Final = b"#"
 """Before the request's number in what arrives over a WebSocket."""
 _DIGITS: Final = 9
+_SWITCH_INTERVAL_S: Final = 1e-4
 
 
 class Plan(msgspec.Struct, kw_only=True):
@@ -58,14 +60,15 @@ class Plan(msgspec.Struct, kw_only=True):
 
 class Outcome(msgspec.Struct, kw_only=True):
     """
-    seconds, requests: what was measured, without the warm-up. answered, cpu_s: all in all, with it; `cpu_s` is what the
-        load generator itself used.
+    seconds, requests: what was measured, without the warm-up. whole_s, answered, cpu_s: all in all, with it; `cpu_s` is
+        what the load generator itself used.
     answers: histogram of request to answer; arrivals: of request to WebSocket.
     statuses: answers per HTTP status. lost: notifications that never arrived.
     meant_at, answered_at: with `Plan.stamps`: by request, seconds since 1970.
     """
 
     seconds: float
+    whole_s: float
     requests: int
     answered: int
     answers: list[tuple[int, int]]
@@ -101,7 +104,7 @@ class Load:
 
     async def run(self) -> Outcome:
         pages = await self._open()
-        cpu = _cpu_s()
+        cpu, began = _cpu_s(), time.perf_counter()
         work = asyncio.create_task(self._at_rate(self._plan.rate) if self._plan.rate else self._flat_out())
         await asyncio.sleep(self._plan.warmup_s)
         self._counting, started = True, time.perf_counter()
@@ -109,6 +112,7 @@ class Load:
         self._counting, self._going = False, False
         seconds = time.perf_counter() - started
         await work
+        whole_s = time.perf_counter() - began
         await self._settled()
         for connection in self._all:
             connection.close()
@@ -116,6 +120,7 @@ class Load:
             page.close()
         return Outcome(
             seconds=seconds,
+            whole_s=whole_s,
             requests=len(self._answers),
             answered=self._number - self._plan.first - self._in_flight,
             answers=Histogram.of_ns(self._answers).to_json(),
@@ -146,14 +151,21 @@ class Load:
             self._send(self._free.popleft(), None)
 
     async def _at_rate(self, rate: float) -> None:
-        """Every request has its moment; those whose moment has come leave together if we woke late."""
-        due, step = time.perf_counter_ns(), int(1e9 / rate)
+        """Every request has its moment. A thread keeps the time: the loop's own timers know whole milliseconds only, and
+        a loop that spins until the moment has come takes a core from what it measures."""
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        await asyncio.to_thread(self._keep_time, int(1e9 / rate), asyncio.get_running_loop())
+
+    def _keep_time(self, step: int, loop: asyncio.AbstractEventLoop) -> None:
+        due = time.perf_counter_ns()
         while self._going:
-            while due <= time.perf_counter_ns():
-                self._waiting.append(due)
-                due += step
-            self._send_waiting()
-            await asyncio.sleep(max(0.0, (due - time.perf_counter_ns()) / 1e9))
+            loop.call_soon_threadsafe(self._meant, due)
+            due += step
+            time.sleep(max(0.0, (due - time.perf_counter_ns()) / 1e9))
+
+    def _meant(self, due: int) -> None:
+        self._waiting.append(due)
+        self._send_waiting()
 
     def _send_waiting(self) -> None:
         while self._free and self._waiting:

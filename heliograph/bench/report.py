@@ -111,8 +111,19 @@ def _figures(result: Result) -> Table:
     for heading in ("value", "of rounds", "goal"):
         table.add_column(heading, justify="right")
     for one in result.figures:
-        table.add_row(one.name, f"{one.value:,.2f} {one.unit}", f"{one.low:,.2f} - {one.high:,.2f}", _goal(one))
+        table.add_row(one.name, f"{number(one.value)} {one.unit}", spread(one), _goal(one))
     return table
+
+
+def number(value: float) -> str:
+    """Three digits that say something."""
+    decimals = 0 if abs(value) >= 1_000 else 2 if abs(value) >= 0.1 or not value else 4
+    return f"{value:,.{decimals}f}"
+
+
+def spread(one: Figure) -> str:
+    """Lowest and highest of the rounds."""
+    return f"{number(one.low)} - {number(one.high)}"
 
 
 def _goal(one: Figure) -> str:

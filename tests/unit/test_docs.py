@@ -13,6 +13,7 @@ import pytest
 from litestar.handlers import HTTPRouteHandler
 
 from heliograph import access, web
+from heliograph.bench.registry import SCENARIOS
 from heliograph.cli.roles import ROLES
 from heliograph.core import model
 from heliograph.core.errors import ERRORS
@@ -112,6 +113,11 @@ def test_every_lane_and_role_stands_in_the_architecture() -> None:
     text = text_of("docs/architecture.md")
     assert [lane.name for lane in LANES if f"| `{lane.name}` | `{lane.role}` |" not in text] == []
     assert [role for role in ROLES if not re.search(rf"^\| [^|]+ \| `{role}` \|", text, re.MULTILINE)] == []
+
+
+def test_every_scenario_is_explained() -> None:
+    """docs/performance.md has a row for each scenario of `heliograph bench`."""
+    assert {scenario.name for scenario in SCENARIOS} - first_cells("docs/performance.md") == set()
 
 
 def test_every_metric_is_explained() -> None:

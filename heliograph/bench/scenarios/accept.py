@@ -110,6 +110,6 @@ async def commits_alone(bench: Bench, kind: str) -> list[float]:
 
 def _background(setting: str, samples: list[Sample], drains: list[float]) -> str:
     sent = sum(sample.outcome.answered for sample in samples)
-    seconds = sum(sample.outcome.seconds for sample in samples) + sum(drains)
+    seconds = sum(sample.outcome.whole_s for sample in samples) + sum(drains)
     waits = statistics.median(drains)
     return f"{setting}: routing was done {waits:.1f} s after the last answer; {sent / seconds:,.0f}/s routed in all."

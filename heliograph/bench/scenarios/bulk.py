@@ -58,7 +58,7 @@ async def run(bench: Bench) -> Result:
 
 def _per_second(sample: Sample, drained_s: float) -> float:
     """From the first request to the end of the last one's routing."""
-    return BULK * sample.outcome.answered / (sample.outcome.seconds + drained_s)
+    return BULK * sample.outcome.answered / (sample.outcome.whole_s + drained_s)
 
 
 def _of_notifications(one: Measurement) -> Measurement:

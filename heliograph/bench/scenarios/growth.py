@@ -27,7 +27,6 @@ from heliograph.bench.scenario import (
 from heliograph.bench.servers import heliograph
 
 _CONNECTIONS: Final = 64
-_WARMUP_S: Final = 0.5
 _NOTES: Final = (
     f"{_CONNECTIONS} connections, closed loop, single sends into the inbox; ends when the last one is routed.",
     "The stores were filled in grouped commits, every notification with its events, done and in its inbox.",
@@ -51,8 +50,8 @@ async def run(bench: Bench) -> Result:
         for turn in range(bench.rounds):
             for size, system in systems.items():
                 bench.say(f"growth, {size:,} stored, round {turn + 1} of {bench.rounds}")
-                sample = await bench.load(system, connections=_CONNECTIONS, warmup_s=_WARMUP_S)
-                took_s = sample.outcome.seconds + _WARMUP_S + await system.drained()
+                sample = await bench.load(system, connections=_CONNECTIONS)
+                took_s = sample.outcome.whole_s + await system.drained()
                 samples[size].append(sample)
                 rates[size].append(sample.outcome.answered / took_s)
     return Result(

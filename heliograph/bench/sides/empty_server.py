@@ -48,9 +48,10 @@ def main() -> None:
     async def nothing() -> None:
         return
 
+    app = application([send, send_bulk], ready=ready, before_metrics=nothing)
     config = uvicorn.Config(
-        application([send, send_bulk], ready=ready, before_metrics=nothing), port=int(sys.argv[1]),
-        http="httptools", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False, date_header=False, backlog=4096,
+        app, port=int(sys.argv[1]), http="httptools", ws="none", lifespan="off", log_config=None, access_log=False,
+        server_header=False, date_header=False, backlog=4096,
     )  # fmt: skip
     uvloop.run(uvicorn.Server(config).serve())
 
