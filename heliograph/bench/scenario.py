@@ -189,7 +189,11 @@ async def run_module(name: str, *arguments: str, given: bytes = b"") -> bytes:
         sys.executable, "-m", f"heliograph.bench.{name}", *arguments, stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    text, _ = await process.communicate(given)
+    try:
+        text, _ = await process.communicate(given)
+    finally:
+        if process.returncode is None:  # we were cancelled
+            process.kill()
     if process.returncode:
         raise RuntimeError(f"heliograph.bench.{name} failed")
     return text

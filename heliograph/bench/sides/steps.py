@@ -1,8 +1,8 @@
 """The limit of `online` and `offline`: every step a notification must take, each alone, with nothing around.
 
 `python -m heliograph.bench.sides.steps RATE SECONDS [LAB_URL]` is a process of its own, with servers and a database of
-its own, and the lab, if given, as its provider. Writes a JSON object to its standard output: nanoseconds of every step at RATE a
-second.
+its own, and the lab, if given, as its provider. Writes nanoseconds of every step at RATE a second, as a JSON object, to
+its standard output.
 """
 
 from __future__ import annotations
