@@ -52,7 +52,7 @@ class Plan(msgspec.Struct, kw_only=True):
     connections: int
     rate: float | None = None
     seconds: float
-    warmup_s: float = 0.5
+    warmup_s: float
     tokens: list[str] = []
     first: int = 0
     stamps: bool = False
@@ -151,7 +151,7 @@ class Load:
             self._send(self._free.popleft(), None)
 
     async def _at_rate(self, rate: float) -> None:
-        """Every request has its moment. A thread keeps the time: the loop's own timers know whole milliseconds only, and
+        """Every request has its moment. A thread keeps the time: the loop itself knows whole milliseconds only, and
         a loop that spins until the moment has come takes a core from what it measures."""
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         await asyncio.to_thread(self._keep_time, int(1e9 / rate), asyncio.get_running_loop())

@@ -23,6 +23,7 @@ from heliograph.bench.servers import KEY, Server
 
 ACCEPTED: Final = 202
 USERS: Final = 100_000
+_WARMUP_S: Final = 0.5
 
 
 class Measurement(msgspec.Struct, kw_only=True):
@@ -90,7 +91,7 @@ class Options(msgspec.Struct, kw_only=True, frozen=True):
 
 
 SHORT: Final = Options(
-    seconds=0.5, rounds=1, connections=(8,), rates=(100.0,), waiting=1_000, stored=(500, 2_000)
+    seconds=0.25, rounds=1, connections=(8,), rates=(100.0,), waiting=500, stored=(500, 2_000)
 )  # fmt: skip
 """A look at everything, for tests and the curious: its figures mean nothing."""
 
@@ -113,7 +114,8 @@ class Bench:
 
     async def load(self, server: Server, *, connections: int, **wanted: Any) -> Sample:
         """One run of the load generator against a server; `wanted` = further fields of `Plan`."""
-        given = {"body": BODY, "users": USERS, "seconds": self.seconds, "first": self._first, **wanted}
+        lasts = {"seconds": self.seconds, "warmup_s": min(_WARMUP_S, self.seconds)}
+        given = {"body": BODY, "users": USERS, "first": self._first, **lasts, **wanted}
         plan = Plan(port=server.port, key=KEY, connections=connections, **given)
         self._first += 10_000_000
         before = server.cpu_s()
@@ -187,7 +189,11 @@ async def run_module(name: str, *arguments: str, given: bytes = b"") -> bytes:
         sys.executable, "-m", f"heliograph.bench.{name}", *arguments, stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    text, _ = await process.communicate(given)
+    try:
+        text, _ = await process.communicate(given)
+    finally:
+        if process.returncode is None:  # we were cancelled
+            process.kill()
     if process.returncode:
         raise RuntimeError(f"heliograph.bench.{name} failed")
     return text

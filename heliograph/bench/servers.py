@@ -96,10 +96,10 @@ async def lab(port: int = 0) -> AsyncIterator[Server]:
         yield server
 
 
-def sendgrid_of(lab: Server, rate: float) -> dict[str, Any]:
-    """Settings: mails go to the lab's SendGrid, `rate` a second at the most."""
+def sendgrid_of(port: int, rate: float) -> dict[str, Any]:
+    """Settings: mails go to the SendGrid of the lab on that port, `rate` a second at the most."""
     return {
-        "sendgrid_url": f"http://127.0.0.1:{lab.port}/sendgrid", "sendgrid_api_key": "SG.lab", "email_rate": rate,
+        "sendgrid_url": f"http://127.0.0.1:{port}/sendgrid", "sendgrid_api_key": "SG.lab", "email_rate": rate,
     }  # fmt: skip
 
 

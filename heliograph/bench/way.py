@@ -45,10 +45,10 @@ async def accepted_alone(bench: Bench, system: Server, rate: float) -> Sample:
     return await bench.load(system, connections=SENDERS, rate=rate, body=TO_NOBODY)
 
 
-async def steps_alone(bench: Bench, lab: Server, rate: float) -> dict[str, Histogram]:
-    text = await run_module(
-        "sides.steps", str(_step_rate(rate)), str(bench.seconds / 5), f"http://127.0.0.1:{lab.port}"
-    )
+async def steps_alone(bench: Bench, rate: float, lab: Server | None = None) -> dict[str, Histogram]:
+    """`lab`: for the step that calls a provider."""
+    called = [f"http://127.0.0.1:{lab.port}"] if lab else []
+    text = await run_module("sides.steps", str(_step_rate(rate)), str(bench.seconds / 5), *called)
     return {name: Histogram.of_ns(took) for name, took in msgspec.json.decode(text, type=dict[str, list[int]]).items()}
 
 

@@ -127,7 +127,7 @@ async def _counted(bench: Bench) -> AsyncIterator[Counted]:
         urls = {"nats_url": nats_url, "redis_url": redis_url, "store_url": bench.options.store_url}
         module = "heliograph.bench.sides.counted"
         async with lab() as provider:
-            settings = {**urls, **sendgrid_of(provider, _PACE)}
+            settings = {**urls, **sendgrid_of(provider.port, _PACE)}
             async with heliograph(folder, module=module, **settings) as system, Redis.from_url(redis_url) as redis:
                 yield Counted(system, folder, redis, nats, Mailbox(provider))
     finally:

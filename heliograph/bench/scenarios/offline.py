@@ -27,7 +27,7 @@ async def run(bench: Bench) -> Result:
     measurements: list[Measurement] = []
     figures: list[Figure] = []
     lost = 0
-    async with lab() as provider, heliograph(bench.folder / "offline", **sendgrid_of(provider, _PACE)) as system:
+    async with lab() as provider, heliograph(bench.folder / "offline", **sendgrid_of(provider.port, _PACE)) as system:
         await asyncio.gather(*(_known(system, way.user(number)) for number in range(way.USERS)))
         mailbox = Mailbox(provider)
         for rate in bench.options.rates:
@@ -56,7 +56,7 @@ async def _round(
     alone = await way.accepted_alone(bench, system, rate)
     await system.drained()
     bench.say(f"{where}: every step alone")
-    steps = await way.steps_alone(bench, provider, rate)
+    steps = await way.steps_alone(bench, rate, provider)
     await mailbox.read()
     return way.Round(sample, arrived, alone, steps), lost
 

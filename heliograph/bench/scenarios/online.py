@@ -13,7 +13,7 @@ from typing import Final
 from heliograph.bench import way
 from heliograph.bench.histogram import Histogram
 from heliograph.bench.scenario import Bench, Figure, Measurement, Result, figure
-from heliograph.bench.servers import Server, heliograph, lab
+from heliograph.bench.servers import Server, heliograph
 from heliograph.bench.sides.steps import ONLINE
 
 _ARRIVAL: Final = "send to page"
@@ -30,11 +30,11 @@ async def run(bench: Bench) -> Result:
     measurements: list[Measurement] = []
     figures: list[Figure] = []
     lost = 0
-    async with lab() as provider, heliograph(bench.folder / "online") as system:
+    async with heliograph(bench.folder / "online") as system:
         bench.say("online: users open their pages")
         tokens = await asyncio.gather(*(way.token(system, way.user(number)) for number in range(way.USERS)))
         for rate in bench.options.rates:
-            rounds = [await _round(bench, system, provider, rate, list(tokens), turn) for turn in range(bench.rounds)]
+            rounds = [await _round(bench, system, rate, list(tokens), turn) for turn in range(bench.rounds)]
             measurements += way.measurements(_ARRIVAL, rate, rounds, ONLINE)
             figures += way.figures(_ARRIVAL, rate, rounds, ONLINE, *_GOALS.get(rate, (None, None)))
             lost += sum(one.answered.outcome.lost for one in rounds)
@@ -42,9 +42,7 @@ async def run(bench: Bench) -> Result:
     return Result(name="online", title="Send to WebSocket", measurements=measurements, figures=figures, notes=[*_NOTES])
 
 
-async def _round(
-    bench: Bench, system: Server, provider: Server, rate: float, tokens: list[str], turn: int
-) -> way.Round:
+async def _round(bench: Bench, system: Server, rate: float, tokens: list[str], turn: int) -> way.Round:
     where = f"online, {rate:g}/s, round {turn + 1} of {bench.rounds}"
     bench.say(f"{where}: send to page")
     sample = await bench.load(system, users=way.USERS, tokens=tokens, connections=way.SENDERS, rate=rate)
@@ -53,5 +51,5 @@ async def _round(
     alone = await way.accepted_alone(bench, system, rate)
     await system.drained()
     bench.say(f"{where}: every step alone")
-    steps = await way.steps_alone(bench, provider, rate)
+    steps = await way.steps_alone(bench, rate)
     return way.Round(sample, Histogram.of_json(sample.outcome.arrivals), alone, steps)

@@ -33,7 +33,7 @@ _NOTES: Final = (
 
 async def run(bench: Bench) -> Result:
     waiting = bench.options.waiting
-    async with lab() as provider, heliograph(bench.folder / "priority", **sendgrid_of(provider, PACE)) as system:
+    async with lab() as provider, heliograph(bench.folder / "priority", **sendgrid_of(provider.port, PACE)) as system:
         for number in range(way.USERS):
             user = way.user(number)
             await system.call("PUT", f"/v1/users/{user}", {"email": f"{user}@example.com"})

@@ -1,8 +1,8 @@
 """Scenario `recovery`: how fast a backlog goes after an outage, of the provider and of the queue's data.
 
 The limit is the provider's pace: a backlog of N mails can't go faster than N at so many a second. The provider is
-killed before anything is sent. Then it is started again; or, in the other case, the whole system is killed too, loses
-everything but its store, and both are started again.
+away when the mails are sent. Then it is there; or, in the other case, the whole system is killed first, loses
+everything but its store, and is started again.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import asyncio
 import shutil
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from heliograph.bench.crowd import BEFORE_OUTBOX, send_crowd
 from heliograph.bench.mailbox import Mailbox
 from heliograph.bench.scenario import Bench, Figure, Measurement, Result, figure, rates_of
-from heliograph.bench.servers import Server, heliograph, lab, sendgrid_of
+from heliograph.bench.servers import Server, free_port, heliograph, lab, sendgrid_of
 
 PACE: Final = 500.0
 """Mails a second that the provider takes."""
@@ -58,31 +58,24 @@ async def run(bench: Bench) -> Result:
 
 async def _provider(bench: Bench, backlog: int, turn: int) -> Recovered:
     where = f"recovery, provider, round {turn + 1} of {bench.rounds}"
-    async with lab() as gone:
-        await gone.kill()
-        async with heliograph(bench.folder / f"provider-{turn}", **_paced(gone)) as system:
-            await _pile_up(bench, system, backlog, where)
-            async with lab(gone.port) as provider:
-                bench.say(f"{where}: the provider is back")
-                return await _recovered(provider, backlog)
+    port = free_port(3)
+    async with heliograph(bench.folder / f"provider-{turn}", **sendgrid_of(port, PACE)) as system:
+        await _pile_up(bench, system, backlog, where)
+        async with lab(port) as provider:
+            bench.say(f"{where}: the provider is back")
+            return await _recovered(provider, backlog)
 
 
 async def _queue(bench: Bench, backlog: int, turn: int) -> Recovered:
     where = f"recovery, queue, round {turn + 1} of {bench.rounds}"
-    folder = bench.folder / f"queue-{turn}"
-    async with lab() as gone:
-        await gone.kill()
-        async with heliograph(folder, **_paced(gone)) as system:
-            await _pile_up(bench, system, backlog, where)
-            await system.kill()
-        await asyncio.to_thread(_wipe, folder)
-        bench.say(f"{where}: starts with nothing but the store")
-        async with lab(gone.port) as provider, heliograph(folder, **_paced(gone)):
-            return await _recovered(provider, backlog)
-
-
-def _paced(provider: Server) -> dict[str, Any]:
-    return sendgrid_of(provider, PACE)
+    folder, port = bench.folder / f"queue-{turn}", free_port(3)
+    async with heliograph(folder, **sendgrid_of(port, PACE)) as system:
+        await _pile_up(bench, system, backlog, where)
+        await system.kill()
+    await asyncio.to_thread(_wipe, folder)
+    bench.say(f"{where}: starts with nothing but the store")
+    async with lab(port) as provider, heliograph(folder, **sendgrid_of(port, PACE)):
+        return await _recovered(provider, backlog)
 
 
 async def _pile_up(bench: Bench, system: Server, backlog: int, where: str) -> None:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from heliograph.backends.sqlite import SqliteStore
+from heliograph.bench.clock import now
 from heliograph.bench.histogram import Histogram
 from heliograph.bench.scenario import Bench, Measurement, Result, figure
 from heliograph.core.ids import new_notification_id
@@ -69,7 +70,7 @@ async def run(bench: Bench) -> Result:
 
 async def _run(bench: Bench, store: Store) -> Result:
     names, account = await _sent(store), Account()
-    verifier = sendgrid.Verifier(account.public_key, _now, 86_400)
+    verifier = sendgrid.Verifier(account.public_key, now, 86_400)
     app = _application(store, account.public_key)
 
     async def whole(post: Post) -> None:
@@ -80,7 +81,7 @@ async def _run(bench: Bench, store: Store) -> Result:
         sendgrid.parse(post[0])
 
     async def commits(post: Post) -> None:
-        await store.record(to_events(sendgrid.parse(post[0]), _now()))
+        await store.record(to_events(sendgrid.parse(post[0]), now()))
 
     sides = dict(zip(_SIDES, (whole, reading, commits), strict=True))
     took: dict[str, list[list[int]]] = {side: [] for side in sides}
@@ -131,19 +132,19 @@ async def _times(take: Callable[[Post], Awaitable[None]], posts: Sequence[Post])
 
 async def _sent(store: Store) -> list[str]:
     """Notifications whose mail was handed over."""
-    now = _now()
+    at = now()
     made = [
-        Notification(id=new_notification_id(now), tenant="default", user=f"user-{n}", type="alert", created_at=now)
+        Notification(id=new_notification_id(at), tenant="default", user=f"user-{n}", type="alert", created_at=at)
         for n in range(POSTS * POST)
     ]
-    await store.accept([Submission(tenant="default", notification=one, check_at=now) for one in made])
+    await store.accept([Submission(tenant="default", notification=one, check_at=at) for one in made])
     story: tuple[dict[str, Any], ...] = (
         {"kind": "routed", "plan": ("email",)},
         {"kind": "sending", "target": "email", "attempt": 1},
         {"kind": "sent", "target": "email", "attempt": 1},
     )
     await store.record([
-        Event(tenant="default", notification_id=one.id, at=now, **step) for one in made for step in story
+        Event(tenant="default", notification_id=one.id, at=at, **step) for one in made for step in story
     ])  # fmt: skip
     return [one.id for one in made]
 
@@ -171,7 +172,7 @@ def _application(store: Store, public_key: str) -> Any:
     async def no_gauges() -> None:
         """There are none."""
 
-    handlers = sendgrid.routes(store, _now, public_key, 86_400)
+    handlers = sendgrid.routes(store, now, public_key, 86_400)
     return application(handlers, ready=ready, before_metrics=no_gauges)
 
 
@@ -197,7 +198,3 @@ async def _call(app: Any, body: bytes, signature: str, timestamp: str) -> None:
     await app(scope, receive, send)
     if statuses != [204]:
         raise RuntimeError(f"the webhook was answered {statuses}")
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

@@ -19,7 +19,7 @@ import uvloop
 
 from heliograph.backends.sqlite import SqliteStore
 from heliograph.bench.body import BODY, send
-from heliograph.cli.backends import now
+from heliograph.bench.clock import now
 from heliograph.core import bulk, sending
 from heliograph.core.ports import Submission
 from heliograph.telemetry import configure_logging

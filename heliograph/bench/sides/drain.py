@@ -19,9 +19,9 @@ import uvloop
 
 from heliograph.attempts import Attempts
 from heliograph.backends.redis import RedisCells, RedisPresence
+from heliograph.bench.clock import now
 from heliograph.bench.sides.parts import Parts, parts
 from heliograph.bench.sides.ran import Ran, groups, timed
-from heliograph.cli.backends import now
 from heliograph.consumer import Consumer, Handle
 from heliograph.core.account import Rules
 from heliograph.core.ids import new_notification_id

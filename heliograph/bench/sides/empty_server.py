@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from typing import Any, cast
 
 import uvicorn
@@ -16,19 +15,16 @@ import uvloop
 from litestar import Response, post
 
 from heliograph.access import ServerKeys, UserTokens
+from heliograph.bench.clock import now
 from heliograph.core.bulk import MAX_BULK_BODY
 from heliograph.core.ports import AccessStore
 from heliograph.web import AnyRequest, Callers, application, json, raw_body
 
 
-def _now() -> int:
-    return time.time_ns() // 1_000_000
-
-
 def main() -> None:
     no_store = cast("AccessStore", None)  # the bootstrap key is compared, never looked up
-    keys = ServerKeys(no_store, _now, os.environ["HELIOGRAPH_BOOTSTRAP_KEY"])
-    callers = Callers(keys, UserTokens("", _now))
+    keys = ServerKeys(no_store, now, os.environ["HELIOGRAPH_BOOTSTRAP_KEY"])
+    callers = Callers(keys, UserTokens("", now))
 
     @post(["/v1/send", "/send"], status_code=202)
     async def send(request: AnyRequest) -> Response[bytes]:

@@ -15,8 +15,8 @@ import uvloop
 
 from heliograph.backends.sqlite import SqliteStore
 from heliograph.bench.body import BODY
+from heliograph.bench.clock import now
 from heliograph.bench.sides.drain import kept
-from heliograph.cli.backends import now
 from heliograph.core import sending
 from heliograph.core.ports import Submission
 from heliograph.telemetry import configure_logging

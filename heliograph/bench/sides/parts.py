@@ -12,7 +12,7 @@ from pathlib import Path
 from heliograph.backends.jetstream import JetStreamQueue
 from heliograph.backends.servers import NatsServer, ValkeyServer
 from heliograph.backends.sqlite import SqliteStore
-from heliograph.cli.backends import now
+from heliograph.bench.clock import now
 
 
 @dataclass

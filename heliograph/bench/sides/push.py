@@ -22,9 +22,9 @@ from heliograph.attempts import Attempts
 from heliograph.backends.jetstream import JetStreamQueue
 from heliograph.backends.redis import RedisCells
 from heliograph.backends.sqlite import SqliteStore
+from heliograph.bench.clock import now
 from heliograph.bench.sides.parts import parts
 from heliograph.bench.sides.ran import Ran, timed
-from heliograph.cli.backends import now
 from heliograph.consumer import Consumer
 from heliograph.core.account import Rules
 from heliograph.core.ids import new_notification_id

@@ -1,8 +1,8 @@
 """The limit of `online` and `offline`: every step a notification must take, each alone, with nothing around.
 
-`python -m heliograph.bench.sides.steps RATE SECONDS LAB_URL` is a process of its own, with servers and a database of
-its own, and the lab as its provider. Writes a JSON object to its standard output: nanoseconds of every step at RATE a
-second.
+`python -m heliograph.bench.sides.steps RATE SECONDS [LAB_URL]` is a process of its own, with servers and a database of
+its own, and the lab, if given, as its provider. Writes nanoseconds of every step at RATE a second, as a JSON object, to
+its standard output.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from heliograph.backends.jetstream import JetStreamQueue
 from heliograph.backends.redis import RedisPresence
 from heliograph.backends.sqlite import SqliteStore
 from heliograph.bench.body import BODY
+from heliograph.bench.clock import now
 from heliograph.bench.sides.parts import parts
-from heliograph.cli.backends import now
 from heliograph.core import sending
 from heliograph.core.lanes import INGEST, IngestItem
 from heliograph.core.model import Key
@@ -121,7 +121,8 @@ async def _run(rate: float, seconds: float, lab: str) -> dict[str, Any]:
         presence = RedisPresence(found.redis_url)
         steps = Steps(found.store, found.queue, presence, session, lab)
         await steps.listen()
-        each = {COMMIT: steps.commit, HOP: steps.hop, LOOK: steps.look, BUS: steps.bus, CALL: steps.call}
+        each = {COMMIT: steps.commit, HOP: steps.hop, LOOK: steps.look, BUS: steps.bus}
+        each |= {CALL: steps.call} if lab else {}
         took = {name: await _paced(step, rate, seconds) for name, step in each.items()}
         await presence.close()
         return took
@@ -129,5 +130,5 @@ async def _run(rate: float, seconds: float, lab: str) -> dict[str, Any]:
 
 if __name__ == "__main__":
     configure_logging("warning", "text")
-    took = uvloop.run(_run(float(sys.argv[1]), float(sys.argv[2]), sys.argv[3]))
+    took = uvloop.run(_run(float(sys.argv[1]), float(sys.argv[2]), "".join(sys.argv[3:])))
     sys.stdout.buffer.write(msgspec.json.encode(took))
