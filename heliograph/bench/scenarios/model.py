@@ -42,7 +42,7 @@ async def run(bench: Bench) -> Result:
     for turn in range(bench.rounds):
         async with (
             lab() as provider,
-            heliograph(bench.folder / f"model-{turn}", **sendgrid_of(provider, PACE)) as system,
+            heliograph(bench.folder / f"model-{turn}", **sendgrid_of(provider.port, PACE)) as system,
         ):
             bench.say(f"model, round {turn + 1} of {bench.rounds}: the idle system")
             idle, seen = await _round(bench, system, Mailbox(provider))
