@@ -24,6 +24,7 @@ from heliograph.core.routing import Means
 from heliograph.fanout import InboxFanout
 from heliograph.guard import Guard
 from heliograph.outlet import Outlet
+from heliograph.pausing import Pauses, PauseWatch
 from heliograph.planning import Planner
 from heliograph.providers.apns import Apns
 from heliograph.providers.apns_pool import ApnsPool
@@ -35,6 +36,7 @@ from heliograph.providers.sendgrid import SendGrid
 from heliograph.providers.smtp import Smtp
 from heliograph.providers.vapid import Vapid
 from heliograph.providers.webpush import WebPush, guarded_http
+from heliograph.reporting import Reporter
 from heliograph.roles import webhooks
 from heliograph.roles.api import (
     bulk,
@@ -175,7 +177,8 @@ class Roles:
         self._keys = ServerKeys(backends.store, now, bootstrap_key)
         self.tokens = UserTokens(token_secret, now)
         self._planner = Planner(backends.store, backends.presence, now, providers.means)
-        self.guards = guards_of(settings, backends.cells, [provider.name for provider in providers.everyone])
+        self.pauses = Pauses()
+        self.guards = guards_of(settings, backends.cells, [one.name for one in providers.everyone], self.pauses)
         self.sending = sending.Sending(backends.store, backends.queue, now, settings.accept_high_water)
         self.node = self._realtime() if "realtime" in names else None
         self.handlers = self._handlers(names)
@@ -222,17 +225,27 @@ class Roles:
             "reconciler": self._reconciler,
         }
         services: list[Service] = [service for name in names if name in makers for service in makers[name]()]
-        return [*services, self.node] if self.node else services
+        beside = [PauseWatch(self._backends.store, self.pauses), self._reporter(names, services)]
+        return [*services, *beside, *([self.node] if self.node else [])]
+
+    def _reporter(self, names: Sequence[str], services: Sequence[Service]) -> Service:
+        node, reconciler = self.node, next((one for one in services if isinstance(one, Reconciler)), None)
+        return Reporter(
+            self._backends.cells, now, names, sockets=lambda: node.counters.connections if node else 0,
+            reconciled_at=lambda: reconciler.reconciled_at if reconciler else None,
+        )  # fmt: skip
 
     def _router(self) -> Sequence[Service]:
         b, s = self._backends, self._settings
         role = Router(b.store, b.queue, self._planner, now, round(s.unseen_after_s * 1000))
-        return [Consumer(INGEST, role.handle, b.queue, b.store, now, batch_max=s.batch_max)]
+        return [self._consumer(INGEST, role.handle, batch_max=s.batch_max)]
 
     def _inapp_worker(self) -> Sequence[Service]:
         b = self._backends
         role = InAppWorker(b.store, b.streams, b.bus, now)
-        return [Consumer(INAPP, role.handle, b.queue, b.store, now, batch_max=self._settings.batch_max)]
+        return [
+            Consumer(INAPP, role.handle, b.queue, b.store, now, batch_max=self._settings.batch_max, pauses=self.pauses)
+        ]
 
     def _push_worker(self) -> Sequence[Service]:
         """A consumer for each push provider's lane. Without its provider a lane still has to end what is in it."""
@@ -254,7 +267,9 @@ class Roles:
     def _email_worker(self) -> Sequence[Service]:
         b = self._backends
         role = EmailWorker(b.store, b.queue, now, Senders(b.store, now), self._links)
-        return [Consumer(EMAIL, role.handle, b.queue, b.store, now, batch_max=self._settings.batch_max)]
+        return [
+            Consumer(EMAIL, role.handle, b.queue, b.store, now, batch_max=self._settings.batch_max, pauses=self.pauses)
+        ]
 
     def _email_sender(self) -> Sequence[Service]:
         if not self._providers.mail:
@@ -266,17 +281,20 @@ class Roles:
 
     def _sender(self, lane: Lane, handle: Handle, batch_max: int, guards: Sequence[Guard] | None) -> Consumer:
         """A consumer whose items go to a provider."""
-        b = self._backends
         if guards is None:
-            return Consumer(lane, handle, b.queue, b.store, now, batch_max=batch_max)
+            return self._consumer(lane, handle, batch_max=batch_max)
         outlet = Outlet(guards, now)
-        return Consumer(lane, handle, b.queue, b.store, now, batch_max=batch_max, slots=outlet.slots, gate=outlet)
+        return self._consumer(lane, handle, batch_max=batch_max, slots=outlet.slots, gate=outlet)
+
+    def _consumer(self, lane: Lane, handle: Handle, **options: Any) -> Consumer:
+        b = self._backends
+        return Consumer(lane, handle, b.queue, b.store, now, pauses=self.pauses, **options)
 
     def _reconciler(self) -> Sequence[Service]:
         b, s = self._backends, self._settings
         return [Reconciler(
             b.store, b.queue, self._planner, now, unseen_after_s=s.unseen_after_s, every_s=s.reconcile_every_s,
-            batch=s.reconcile_batch,
+            batch=s.reconcile_batch, pauses=self.pauses,
         )]  # fmt: skip
 
     def _attempts(self, resent: frozenset[Level] = frozenset(Level)) -> Attempts:

@@ -92,7 +92,8 @@ class HttpServer:
             raise Problem("overloaded", "this process is draining", retry_after_s=1)
         await self._backends.store.ping()
         queue = "up" if self._backends.queue.link.is_up else "down"
-        return {"store": "up", "queue": queue, "providers": await self._providers()}
+        paused = {name: pause.words for name, pause in self._roles.pauses.known.items()}
+        return {"store": "up", "queue": queue, "providers": await self._providers(), "paused": paused}
 
     async def _providers(self) -> dict[str, str]:
         """How each provider's account is, in words; also sets their gauges."""

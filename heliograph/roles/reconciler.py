@@ -31,6 +31,7 @@ from heliograph.core.reconciling import (
     in_lane,
 )
 from heliograph.core.routing import Facts, escalate
+from heliograph.pausing import Pauses
 from heliograph.planning import Handover, Planner
 
 log = telemetry.logger("reconciler")
@@ -44,13 +45,14 @@ class Reconciler:
     """Args:
     every_s: pause between two rounds.
     batch: notifications handled at once, per level.
+    pauses: what waits in a paused in-app lane is not escalated.
     """
 
     name = "reconciler"
 
     def __init__(
         self, store: Store, queue: Queue, planner: Planner, clock: Clock, *,
-        unseen_after_s: float, every_s: float, batch: int,
+        unseen_after_s: float, every_s: float, batch: int, pauses: Pauses | None = None,
     ) -> None:  # fmt: skip
         self._store = store
         self._queue = queue
@@ -59,6 +61,9 @@ class Reconciler:
         self._unseen_after_s = unseen_after_s
         self._every_s = every_s
         self._batch = batch
+        self._pauses = pauses or Pauses()
+        self.reconciled_at: Millis | None = None
+        """When the last round was over; None = another one holds the lease."""
         self._holder = secrets.token_hex(8)
         self._incarnation = ""
         self._handed: dict[Key, Millis] = {}
@@ -82,12 +87,15 @@ class Reconciler:
         """One look at everything that is due; answers the size of the largest level's share."""
         now = self._clock()
         if not await self._store.lease(self.name, self._holder, now, now + _LEASE_MS):
+            self.reconciled_at = None
             return 0
         await self._notice_wipe(now)
         lanes = await self._queue.lanes()
         backlog = {place: state.oldest_at for place, state in lanes.items() if state.oldest_at is not None}
         await self._batches(backlog, now)
-        return max([await self._level(level, backlog, now) for level in Level])
+        found = max([await self._level(level, backlog, now) for level in Level])
+        self.reconciled_at = self._clock()
+        return found
 
     async def _notice_wipe(self, now: Millis) -> None:
         """The queue came back empty: everything that is open may have been lost with it."""
@@ -146,7 +154,8 @@ class Reconciler:
 
         # decide
         unseen_after_ms = round(self._unseen_after_s * 1000)
-        verdicts = [(history, examine(history, backlog, now, unseen_after_ms)) for history in due]
+        paused = self._pauses.known
+        verdicts = [(history, examine(history, backlog, now, unseen_after_ms, paused)) for history in due]
 
         # commit
         work = _Work(now, self._unseen_after_s)
