@@ -13,7 +13,7 @@ from heliograph import access
 from heliograph.cli.backends import now, store_of
 from heliograph.core.ports import Store
 from heliograph.core.wire import rfc3339
-from heliograph.roles.api.operations import replay
+from heliograph.letters import replay
 from heliograph.settings import Settings, load
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from litestar.types import ControllerRouterHandler
@@ -15,31 +14,22 @@ from heliograph.access import ServerKeys, UserTokens
 from heliograph.attempts import Attempts
 from heliograph.cli.backends import Backends, now
 from heliograph.cli.guards import guards_of
+from heliograph.cli.providers import Providers, allowed_hosts
 from heliograph.consumer import Consumer, Handle
 from heliograph.core.lanes import EMAIL, INAPP, INGEST, OUTBOX, PUSH_LANES, Lane
 from heliograph.core.model import Level
-from heliograph.core.ports import MailProvider, PushProvider, ReceiptProvider
+from heliograph.core.ports import PushProvider, ReceiptProvider
 from heliograph.core.retry import RetryPolicy
-from heliograph.core.routing import Means
 from heliograph.fanout import InboxFanout
 from heliograph.guard import Guard
 from heliograph.outlet import Outlet
 from heliograph.pausing import Pauses, PauseWatch
 from heliograph.planning import Planner
-from heliograph.providers.apns import Apns
-from heliograph.providers.apns_pool import ApnsPool
-from heliograph.providers.apns_token import load_key
-from heliograph.providers.expo import Expo
-from heliograph.providers.fcm import Fcm
-from heliograph.providers.http import Http
-from heliograph.providers.sendgrid import SendGrid
-from heliograph.providers.smtp import Smtp
-from heliograph.providers.vapid import Vapid
-from heliograph.providers.webpush import WebPush, guarded_http
 from heliograph.reporting import Reporter
 from heliograph.roles import webhooks
 from heliograph.roles.api import (
     bulk,
+    dead_letters,
     email_settings,
     inbox,
     notifications,
@@ -81,88 +71,6 @@ _RECEIPT_ROUNDS: Final = 10
 """Rounds in the time after which a receipt is due: none is asked for much later than that."""
 
 
-@dataclass
-class Providers:
-    """What this installation can send with."""
-
-    mail: list[MailProvider]
-    push: dict[str, PushProvider]
-    webpush_key: str | None = None
-    """What web pages subscribe with."""
-    receipts: tuple[ReceiptProvider, ...] = ()
-
-    @property
-    def means(self) -> Means:
-        return Means(email=bool(self.mail), push=frozenset(self.push))  # type: ignore[arg-type]
-
-    @property
-    def everyone(self) -> list[MailProvider | PushProvider]:
-        return [*self.mail, *dict.fromkeys(self.push.values())]
-
-    async def close(self) -> None:
-        for provider in self.everyone:
-            await provider.close()
-
-
-def providers_of(settings: Settings, fcm_account: dict[str, Any] | None = None) -> Providers:
-    """The configured providers, e-mail in its order. Raises `ValueError` for a name without its settings."""
-
-    def http() -> Http:
-        """A pool for each provider: one that hangs must not hold another's connections."""
-        return Http(timeout_s=settings.provider_timeout_s)
-
-    found: dict[str, MailProvider] = {}
-    if settings.sendgrid_api_key.get_secret_value():
-        api_key = settings.sendgrid_api_key.get_secret_value()
-        found["sendgrid"] = SendGrid(settings.sendgrid_url, api_key, settings.email_from, http())
-    if settings.smtp_url.get_secret_value():
-        smtp_url = settings.smtp_url.get_secret_value()
-        found["smtp"] = Smtp(smtp_url, settings.email_from, timeout_s=settings.provider_timeout_s)
-    wanted = [name.strip() for name in settings.email_providers.split(",") if name.strip()] or list(found)
-    missing = [name for name in wanted if name not in found]
-    if missing:
-        raise ValueError(f"HELIOGRAPH_EMAIL_PROVIDERS names {', '.join(missing)}, but its settings are missing")
-    push: dict[str, PushProvider] = {}
-    if fcm_account or settings.fcm_service_account:
-        fcm = Fcm(settings.fcm_url, fcm_account or Path(settings.fcm_service_account), http())
-        push |= dict.fromkeys(fcm.kinds, fcm)
-    vapid = _vapid(settings)
-    if vapid:
-        allowed = allowed_hosts(settings)
-        webpush = WebPush(vapid, guarded_http(settings.provider_timeout_s, allowed), now, allowed)
-        push |= dict.fromkeys(webpush.kinds, webpush)
-    expo = Expo(settings.expo_url, http(), settings.expo_access_token.get_secret_value()) if settings.expo_url else None
-    if expo:
-        push |= dict.fromkeys(expo.kinds, expo)
-    if settings.apns_key:
-        apns = _apns(settings)
-        push |= dict.fromkeys(apns.kinds, apns)
-    mail = [found[name] for name in wanted]
-    return Providers(mail, push, vapid.public_key if vapid else None, (expo,) if expo else ())
-
-
-def _vapid(settings: Settings) -> Vapid | None:
-    key = settings.vapid_private_key.get_secret_value()
-    return Vapid(key, settings.vapid_subject) if key else None
-
-
-def allowed_hosts(settings: Settings) -> frozenset[str]:
-    """The `host:port` of Web Push endpoints that need not be public."""
-    return frozenset(host.strip().lower() for host in settings.webpush_allow_hosts.split(",") if host.strip())
-
-
-def _apns(settings: Settings) -> Apns:
-    missing = [name for name in ("apns_key_id", "apns_team_id", "apns_topic") if not getattr(settings, name)]
-    if missing:
-        names = ", ".join(f"HELIOGRAPH_{name.upper()}" for name in missing)
-        raise ValueError(f"HELIOGRAPH_APNS_KEY needs {names} beside it")
-    timeout_s = settings.provider_timeout_s
-    return Apns(
-        ApnsPool(settings.apns_url, settings.apns_ca, timeout_s=timeout_s), load_key(Path(settings.apns_key)),
-        settings.apns_key_id, settings.apns_team_id, settings.apns_topic, timeout_s=timeout_s,
-    )  # fmt: skip
-
-
 class Roles:
     """One process's roles. `services` run; `handlers` and `node` are served by the HTTP server beside them."""
 
@@ -183,6 +91,11 @@ class Roles:
         self.node = self._realtime() if "realtime" in names else None
         self.handlers = self._handlers(names)
         self.services = self._services(names)
+
+    async def providers_in_words(self) -> dict[str, str]:
+        """How each provider's account is; also sets their gauges."""
+        words = await asyncio.gather(*(guard.look() for guard in self.guards.values()))
+        return dict(zip(self.guards, words, strict=True))
 
     def _realtime(self) -> RealtimeNode:
         b, s = self._backends, self._settings
@@ -205,7 +118,8 @@ class Roles:
             handlers += users.routes(b.store, b.presence, callers, now, allowed_hosts(s))
             handlers += webpush.routes(self._providers.webpush_key, callers)
             handlers += inbox.routes(b.store, InboxFanout(b.presence, b.bus, now), callers, now)
-            handlers += operations.routes(b.store, b.queue, callers, now)
+            handlers += operations.routes(b.store, b.queue, b.cells, callers, now, self.providers_in_words)
+            handlers += dead_letters.routes(b.store, callers, now)
             handlers += suppressions.routes(b.store, callers, now)
             handlers += email_settings.routes(Senders(b.store, now), callers)
         if "webhooks" in names:

@@ -93,17 +93,12 @@ class HttpServer:
         await self._backends.store.ping()
         queue = "up" if self._backends.queue.link.is_up else "down"
         paused = {name: pause.words for name, pause in self._roles.pauses.known.items()}
-        return {"store": "up", "queue": queue, "providers": await self._providers(), "paused": paused}
-
-    async def _providers(self) -> dict[str, str]:
-        """How each provider's account is, in words; also sets their gauges."""
-        guards = self._roles.guards
-        return dict(zip(guards, await asyncio.gather(*(guard.look() for guard in guards.values())), strict=True))
+        return {"store": "up", "queue": queue, "providers": await self._roles.providers_in_words(), "paused": paused}
 
     async def _refresh_gauges(self) -> None:
         if self._roles.node:
             telemetry.connections.set(self._roles.node.counters.connections)
-        await self._providers()
+        await self._roles.providers_in_words()
         with contextlib.suppress(QueueUnavailable):
             for (lane, level), state in (await self._backends.queue.lanes()).items():
                 labels = (lane, level.name.lower())

@@ -17,7 +17,8 @@ from heliograph.cli.backends import BundledServers, connect, secrets_of, store_o
 from heliograph.cli.banner import show
 from heliograph.cli.front import Front
 from heliograph.cli.options import Options
-from heliograph.cli.roles import HTTP_ROLES, Roles, providers_of
+from heliograph.cli.providers import providers_of
+from heliograph.cli.roles import HTTP_ROLES, Roles
 from heliograph.cli.serving import HttpServer, listen
 from heliograph.core.ports import Store
 from heliograph.lab.apns_identity import KEY_ID, TEAM_ID, TOPIC

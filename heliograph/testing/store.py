@@ -143,6 +143,12 @@ class MemoryStore(MemoryPeople, MemoryTopics):
             if key in self._kept.sent:
                 self._kept.sent[key].open = 0
 
+    async def amend(self, notification: Notification) -> bool:
+        sent = self._kept.sent.get(notification.key)
+        if sent:
+            sent.notification = notification
+        return sent is not None
+
     async def recheck_all(self, now: Millis) -> int:
         open_ones = self._open_ones()
         for sent in open_ones:

@@ -13,7 +13,7 @@ from heliograph.core.lifecycle import IN_APP, History
 from heliograph.core.model import HEAVY_CONTENT, Batch, Level, Notification
 from heliograph.core.ports import DeadLetter, Reached, Submission
 from heliograph.core.reconciling import GRACE_MS, RECHECK_MS, Verdict, examine
-from heliograph.roles.api.operations import replay
+from heliograph.letters import replay
 from heliograph.roles.reconciler import Reconciler
 from tests.support.eventually import eventually
 from tests.unit.given import T0, TENANT, device, event

@@ -15,6 +15,7 @@ from heliograph.core.ports import DeadLetter
 from heliograph.fanout import InboxFanout
 from heliograph.roles.api import (
     bulk,
+    dead_letters,
     email_settings,
     inbox,
     notifications,
@@ -27,6 +28,7 @@ from heliograph.roles.api import (
     webpush,
 )
 from heliograph.senders import Senders
+from heliograph.testing.cells import MemoryCells
 from heliograph.web import Callers, application
 from tests.unit.roles.world import World
 
@@ -98,6 +100,7 @@ class Service(World):
 
     def __init__(self, high_water: int = 5_000) -> None:
         super().__init__()
+        self.cells = MemoryCells()
         self.tokens = UserTokens(SECRET, self.clock)
         self.callers = callers = Callers(ServerKeys(self.store, self.clock), self.tokens)
         fanout = InboxFanout(self.presence, self.bus, self.clock)
@@ -111,7 +114,8 @@ class Service(World):
             *preferences.routes(self.store, callers, self.clock),
             *inbox.routes(self.store, fanout, callers, self.clock),
             *webpush.routes("BPublic", callers),
-            *operations.routes(self.store, self.queue, callers, self.clock),
+            *operations.routes(self.store, self.queue, self.cells, callers, self.clock, self.providers),
+            *dead_letters.routes(self.store, callers, self.clock),
             *suppressions.routes(self.store, callers, self.clock),
             *email_settings.routes(Senders(self.store, self.clock), callers),
         ]
@@ -121,6 +125,9 @@ class Service(World):
         self.key = await create_key(self.store, "acme", self.clock())
         self.other_key = await create_key(self.store, "other", self.clock())
         return self
+
+    async def providers(self) -> dict[str, str]:
+        return {"sendgrid": "up"}
 
     async def ready(self) -> dict[str, Any]:
         await self.store.ping()
