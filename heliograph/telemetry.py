@@ -31,6 +31,7 @@ retry_budget_exhausted_total = Counter(
 )
 publish_failed_total = Counter("heliograph_publish_failed_total", "Items left to the reconciler", ["lane"])
 reconciler_steps_total = Counter("heliograph_reconciler_steps_total", "What the reconciler did", ["step"])
+swept_total = Counter("heliograph_swept_total", "What was kept long enough and went", ["kind"])
 webhook_events_total = Counter("heliograph_webhook_events_total", "Provider events", ["provider", "event"])
 lane_depth = Gauge("heliograph_queue_messages", "Notifications waiting", ["queue", "level"])
 lane_in_flight = Gauge("heliograph_queue_in_flight", "Notifications in a worker's hands", ["queue", "level"])

@@ -52,7 +52,8 @@ from heliograph.roles.router import Router
 from heliograph.roles.webhooks.standard import parse_secrets
 from heliograph.runtime import Service
 from heliograph.senders import Senders
-from heliograph.settings import Settings
+from heliograph.settings import Settings, keep_of
+from heliograph.sweeping import Sweeper
 from heliograph.unsubscribing import UnsubscribeLinks
 from heliograph.web import Callers
 
@@ -208,7 +209,7 @@ class Roles:
         b, s = self._backends, self._settings
         return [Reconciler(
             b.store, b.queue, self._planner, now, unseen_after_s=s.unseen_after_s, every_s=s.reconcile_every_s,
-            batch=s.reconcile_batch, pauses=self.pauses,
+            batch=s.reconcile_batch, pauses=self.pauses, sweeper=Sweeper(b.store, keep_of(s)),
         )]  # fmt: skip
 
     def _attempts(self, resent: frozenset[Level] = frozenset(Level)) -> Attempts:

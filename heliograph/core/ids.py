@@ -43,6 +43,11 @@ def accepted_at(any_id: str) -> int:
     return made
 
 
+def floor_of(prefix: str, made_at: int) -> str:
+    """No id of this kind that was made at or after that time is smaller, and none made before it is as large."""
+    return prefix + _base32(made_at, 10)
+
+
 def new_notification_id(now_ms: int) -> str:
     return NOTIFICATION + new_ulid(now_ms)
 

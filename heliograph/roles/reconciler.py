@@ -33,6 +33,7 @@ from heliograph.core.reconciling import (
 from heliograph.core.routing import Facts, escalate
 from heliograph.pausing import Pauses
 from heliograph.planning import Handover, Planner
+from heliograph.sweeping import Sweeper
 
 log = telemetry.logger("reconciler")
 _AWAY = (StoreUnavailable, QueueUnavailable, PresenceUnavailable)
@@ -46,6 +47,7 @@ class Reconciler:
     every_s: pause between two rounds.
     batch: notifications handled at once, per level.
     pauses: what waits in a paused in-app lane is not escalated.
+    sweeper: takes the old ones away; None = everything is kept.
     """
 
     name = "reconciler"
@@ -53,6 +55,7 @@ class Reconciler:
     def __init__(
         self, store: Store, queue: Queue, planner: Planner, clock: Clock, *,
         unseen_after_s: float, every_s: float, batch: int, pauses: Pauses | None = None,
+        sweeper: Sweeper | None = None,
     ) -> None:  # fmt: skip
         self._store = store
         self._queue = queue
@@ -62,6 +65,7 @@ class Reconciler:
         self._every_s = every_s
         self._batch = batch
         self._pauses = pauses or Pauses()
+        self._sweeper = sweeper
         self.reconciled_at: Millis | None = None
         """When the last round was over; None = another one holds the lease."""
         self._holder = secrets.token_hex(8)
@@ -93,7 +97,13 @@ class Reconciler:
         lanes = await self._queue.lanes()
         backlog = {place: state.oldest_at for place, state in lanes.items() if state.oldest_at is not None}
         await self._batches(backlog, now)
-        found = max([await self._level(level, backlog, now) for level in Level])
+        found = 0
+        for level in Level:
+            found = max(found, await self._level(level, backlog, now))
+            if found >= self._batch:
+                break  # more of it is waiting, and the less urgent would get into their lanes before it
+        if self._sweeper and found < self._batch:
+            await self._sweeper.sweep(now)
         self.reconciled_at = self._clock()
         return found
 

@@ -14,11 +14,12 @@ from heliograph.core.lifecycle import Event, History
 from heliograph.core.model import Batch, Engagement, InboxItem, Key, Level, Millis, Notification
 from heliograph.core.ports import Accepted, Begun, CancelResult, DueBatch, InboxQuery, Mismatch, Reached, Submission
 from heliograph.testing.store_people import MemoryPeople
+from heliograph.testing.store_retention import MemoryRetention
 from heliograph.testing.store_rows import KeptBatch, Sent, marked, merged
 from heliograph.testing.store_topics import MemoryTopics
 
 
-class MemoryStore(MemoryPeople, MemoryTopics):
+class MemoryStore(MemoryPeople, MemoryTopics, MemoryRetention):
     """Implements `core.ports.Store`."""
 
     async def open(self) -> None:

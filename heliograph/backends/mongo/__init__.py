@@ -13,6 +13,7 @@ from heliograph.backends.mongo.dead_letters import DeadLetters
 from heliograph.backends.mongo.inbox import Inbox
 from heliograph.backends.mongo.people import People
 from heliograph.backends.mongo.progress import Progress
+from heliograph.backends.mongo.retention import Retention
 from heliograph.backends.mongo.sending import Sending
 from heliograph.backends.mongo.suppressions import Suppressions
 from heliograph.backends.mongo.tickets import Tickets
@@ -21,7 +22,9 @@ from heliograph.backends.mongo.topics import Topics
 __all__ = ["MongoStore"]
 
 
-class MongoStore(Sending, Progress, Inbox, People, Suppressions, Access, DeadLetters, Topics, Tickets):
+class MongoStore(
+    Sending, Progress, Inbox, People, Suppressions, Access, DeadLetters, Topics, Tickets, Retention
+):  # fmt: skip
     """Implements `core.ports.Store`.
 
     Args:

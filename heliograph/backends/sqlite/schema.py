@@ -10,7 +10,7 @@ from typing import Final
 
 import apsw
 
-VERSION: Final = 4
+VERSION: Final = 5
 
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS notifications (
@@ -131,6 +131,8 @@ CREATE INDEX IF NOT EXISTS notifications_batch ON notifications (tenant, batch, 
 CREATE UNIQUE INDEX IF NOT EXISTS events_key ON events (notification, id);
 CREATE UNIQUE INDEX IF NOT EXISTS batches_key ON batches (tenant, id);
 CREATE INDEX IF NOT EXISTS batches_due ON batches (level, created_at, id) WHERE expanded = 0;
+CREATE INDEX IF NOT EXISTS batches_done ON batches (created_at) WHERE expanded = 1;
+CREATE INDEX IF NOT EXISTS idempotency_age ON idempotency (id);
 CREATE UNIQUE INDEX IF NOT EXISTS devices_key ON devices (tenant, user, id);
 CREATE UNIQUE INDEX IF NOT EXISTS devices_value ON devices (tenant, kind, value);
 CREATE INDEX IF NOT EXISTS subscriptions_user ON subscriptions (tenant, user, topic);
@@ -141,6 +143,7 @@ CREATE INDEX IF NOT EXISTS dead_letters_notification ON dead_letters (tenant, no
 CREATE INDEX IF NOT EXISTS dead_letters_cause ON dead_letters (tenant, cause, at, channel);
 CREATE INDEX IF NOT EXISTS dead_letters_replay ON dead_letters (tenant, cause, level, at, id);
 CREATE INDEX IF NOT EXISTS dead_letters_order ON dead_letters (tenant, level, at, id);
+CREATE INDEX IF NOT EXISTS dead_letters_age ON dead_letters (at, id);
 CREATE INDEX IF NOT EXISTS tickets_due ON tickets (provider, due_at);
 CREATE INDEX IF NOT EXISTS tickets_user ON tickets (tenant, user);
 """
