@@ -1,54 +1,37 @@
-"""The command line. `heliograph up` is all a newcomer needs; `heliograph --help` lists the rest."""
+"""Notifications for web and phone. `heliograph up` is all a newcomer needs."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-import uvloop
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from heliograph import __version__
-from heliograph.backends.servers import ServerFailed
-from heliograph.cli import operate
-from heliograph.cli.options import LAB_PORT, Options
+from heliograph.cli import acting, keeping, oncall, operate
+from heliograph.cli.ending import run as run_to_end
+from heliograph.cli.options import DATA, LAB_PORT, Config, Data, Options
 from heliograph.cli.plan import plan
 from heliograph.cli.roles import ROLES
 from heliograph.cli.up import needs_http, run, run_lab
-from heliograph.core.errors import Problem, StoreUnavailable
 from heliograph.providers.vapid import new_key_pair
 from heliograph.settings import load
 
+RUN, SET_UP = "Run", "Set up"
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 keys_app = typer.Typer(no_args_is_help=True, help="Server keys, and the key pair of Web Push.")
-dlq_app = typer.Typer(no_args_is_help=True, help="Dead letters.")
-app.add_typer(keys_app, name="keys")
-app.add_typer(dlq_app, name="dlq")
-app.command()(plan)
 console = Console()
 
 Port = Annotated[int, typer.Option(help="HTTP and WebSocket port.")]
-Data = Annotated[Path, typer.Option(help="The data folder of the embedded default.")]
-Config = Annotated[Path | None, typer.Option(help="A TOML file with settings; see heliograph/default.toml.")]
 Tenant = Annotated[str, typer.Option(help="Whose.")]
-DATA = Path("heliograph-data")
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    """Runs it on uvloop; what a person can mend is one line and exit code 1."""
-    try:
-        uvloop.run(work)
-    except (ValidationError, ValueError, OSError, ServerFailed, StoreUnavailable, Problem) as error:
-        Console(stderr=True).print(f"[red]heliograph: {error}[/]", soft_wrap=True, highlight=False)
-        raise typer.Exit(1) from error
-
-
-@app.command()
+@app.command(rich_help_panel=RUN)
 def up(
     port: Port = 8080,
     data: Data = DATA,
@@ -59,32 +42,32 @@ def up(
     config: Config = None,
 ) -> None:
     """Start the whole system on the embedded default."""
-    _run(run(Options(ROLES, data, port, config, api, lab or demo, lab_port, demo=demo), console))
+    run_to_end(run(Options(ROLES, data, port, config, api, lab or demo, lab_port, demo=demo), console))
 
 
-@app.command("run")
+@app.command("run", rich_help_panel=RUN)
 def run_roles(
     roles: Annotated[list[str], typer.Argument(help=f"Out of: {', '.join(ROLES)}.")],
     port: Annotated[int | None, typer.Option(help="HTTP port; 8080 for roles that serve HTTP, else none.")] = None,
     config: Config = None,
 ) -> None:
-    """Run some roles of a cluster against the servers that the settings name."""
+    """Run some roles of a cluster."""
     unknown = [role for role in roles if role not in ROLES]
     if unknown:
         raise typer.BadParameter(f"unknown role: {', '.join(unknown)}")
     chosen = port if port is not None else 8080 if needs_http(roles) else None
-    _run(run(Options(tuple(dict.fromkeys(roles)), Path(), chosen, config, bundled=False), console))
+    run_to_end(run(Options(tuple(dict.fromkeys(roles)), Path(), chosen, config, bundled=False), console))
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def lab(port: Annotated[int, typer.Option(help="HTTP port; SMTP and APNs are on the next two.")] = LAB_PORT) -> None:
-    """Start the provider lab alone: local SendGrid, SMTP, FCM, APNs, Web Push and Expo."""
-    _run(run_lab(port, console))
+    """Start local stand-ins for all providers, alone."""
+    run_to_end(run_lab(port, console))
 
 
-@app.command()
+@app.command(rich_help_panel=SET_UP)
 def check(config: Config = None) -> None:
-    """Validate the settings and print the effective ones, secrets masked."""
+    """Validate the settings and print them, secrets masked."""
     try:
         settings = load(config)
     except ValidationError as error:
@@ -101,7 +84,7 @@ def check(config: Config = None) -> None:
 @keys_app.command("create")
 def keys_create(tenant: Tenant, data: Data = DATA, config: Config = None) -> None:
     """Make a server key for a tenant; it is shown once."""
-    _run(operate.create_key(tenant, data, config, console))
+    run_to_end(operate.create_key(tenant, data, config, console))
 
 
 @keys_app.command("vapid")
@@ -112,34 +95,15 @@ def keys_vapid() -> None:
     typer.echo(f"public key (web pages ask GET /v1/webpush/key for it): {pair.public}")
 
 
-@dlq_app.command("list")
-def dlq_list(
-    tenant: Tenant = "default",
-    channel: Annotated[str | None, typer.Option(help="email, push, in_app or routing.")] = None,
-    data: Data = DATA,
-    config: Config = None,
-) -> None:
-    """Dead letters by cause."""
-    _run(operate.list_dead(tenant, channel, data, config, console))
-
-
-@dlq_app.command("replay")
-def dlq_replay(
-    cause: Annotated[str | None, typer.Option(help="All of this cause.")] = None,
-    ids: Annotated[list[str] | None, typer.Option("--id", help="One dead letter or notification; repeat it.")] = None,
-    rate_per_s: Annotated[float | None, typer.Option("--rate", help="Deliveries a second.")] = None,
-    tenant: Tenant = "default",
-    data: Data = DATA,
-    config: Config = None,
-) -> None:
-    """Try dead letters again."""
-    _run(operate.replay_dead(tenant, cause, ids, rate_per_s, data, config, console))
-
-
-@app.command()
+@app.command(rich_help_panel=SET_UP)
 def version() -> None:
     """Print the version."""
     console.print(f"heliograph {__version__} (Python {sys.version.split()[0]})")
 
+
+for part in (oncall, acting, keeping):
+    part.register(app)
+app.command(rich_help_panel=SET_UP)(plan)
+app.add_typer(keys_app, name="keys", rich_help_panel=SET_UP)
 
 __all__ = ["app"]

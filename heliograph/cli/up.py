@@ -15,6 +15,7 @@ from heliograph import telemetry
 from heliograph.cli import demo
 from heliograph.cli.backends import BundledServers, connect, secrets_of, store_of
 from heliograph.cli.banner import show
+from heliograph.cli.calling import clean, leave
 from heliograph.cli.front import Front
 from heliograph.cli.options import Options
 from heliograph.cli.providers import providers_of
@@ -76,9 +77,18 @@ async def run(options: Options, console: Console) -> None:
                 await front.listening.wait()
             if lab:
                 lab.webhook_url = f"http://127.0.0.1:{options.port}/v1/webhooks/sendgrid"
+            _leave_word(options, settings, key, undo)
             show(console, options, settings, key, lab, time.perf_counter() - started)
 
         await run_services(services, stop, announce)
+
+
+def _leave_word(options: Options, settings: Settings, key: str, undo: AsyncExitStack) -> None:
+    """So that `heliograph status` and `trace` find this system by its data folder."""
+    if options.bundled:
+        host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
+        leave(options.folder, f"http://{host}:{options.port}", key)
+        undo.callback(clean, options.folder)
 
 
 async def _links(options: Options, settings: Settings, store: Store) -> UnsubscribeLinks:

@@ -185,6 +185,16 @@ STEPS: Final[dict[int, tuple[str, str]]] = {
 """By the version they lead to: what is done to an older file before what is missing is created, and what after."""
 
 
+WORDS: Final[dict[int, str]] = {
+    1: "the first shape",
+    2: "users: preferences; batches: how far they have come",
+    3: "suppressions: an address may have several reasons",
+    4: "tickets: a table of their own",
+    5: "indexes by age, for what is kept for a time",
+}
+"""What each version brought, for people."""
+
+
 def create(connection: apsw.Connection) -> None:
     """Creates what is missing. Raises ValueError when a newer Heliograph wrote the file."""
     connection.execute("BEGIN IMMEDIATE")  # several processes may start on a new file at once
