@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from heliograph import access, letters, pausing
 from heliograph.cli.backends import now, store_of
@@ -54,7 +55,7 @@ async def list_dead(place: Place, channel: str | None, console: Console) -> None
     for title in ("cause", "count", "oldest", "example"):
         table.add_column(title, overflow="fold")  # a cut cause or id could not be given to `replay`
     for group in groups:
-        table.add_row(group.cause, str(group.count), rfc3339(group.oldest_at), group.example.id)
+        table.add_row(Text(group.cause), str(group.count), rfc3339(group.oldest_at), Text(group.example.id))
     console.print(table if groups else "No dead letters.")
 
 

@@ -94,7 +94,7 @@ def _providers(found: Mapping[str, Any]) -> Table:
         answers = {key.partition(":")[2]: rate for key, rate in found["rates"].items() if key.startswith(f"{name}:")}
         style = "green" if words == "up" else "yellow" if words.startswith("paused") else "bold red"
         told = "  ".join(f"{outcome} {rate:g}" for outcome, rate in sorted(answers.items()))
-        table.add_row(name, Text(words, style), told or "-")
+        table.add_row(name, Text(words, style), Text(told or "-"))
     return table
 
 
@@ -102,7 +102,7 @@ def _processes(found: Mapping[str, Any]) -> Table:
     table = Table("process", "version", "up", "sockets", "roles", title="Processes", title_justify="left")
     for one in found["processes"]:
         up = str(timedelta(seconds=one["up_s"]))
-        table.add_row(one["process"], one["version"], up, str(one["sockets"]), " ".join(one["roles"]))
+        table.add_row(Text(one["process"]), one["version"], up, str(one["sockets"]), " ".join(one["roles"]))
     return table
 
 

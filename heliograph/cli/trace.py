@@ -60,7 +60,7 @@ def _deliveries(one: Mapping[str, Any]) -> Table:
     for delivery in one["deliveries"]:
         where = ":".join(filter(None, [delivery["channel"], delivery.get("device_id")]))
         status = Text(delivery["status"], _style(delivery["status"]))
-        table.add_row(where, status, str(delivery["attempts"]), delivery["provider"] or "", delivery["reason"] or "")
+        table.add_row(where, status, str(delivery["attempts"]), delivery["provider"], Text(delivery["reason"] or ""))
     return table
 
 
@@ -69,7 +69,7 @@ def _timeline(events: list[Mapping[str, Any]]) -> Table:
     for event in events:
         number = str(event["attempt"] or "")
         kind = Text(event["event"], _style(event["event"]))
-        table.add_row(event["at"], event["channel"] or "", kind, number, event["provider"] or "", event["detail"] or "")
+        table.add_row(event["at"], event["channel"], kind, number, event["provider"], Text(event["detail"] or ""))
     return table
 
 
