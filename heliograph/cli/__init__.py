@@ -106,4 +106,4 @@ for part in (oncall, acting, keeping):
 app.command(rich_help_panel=SET_UP)(plan)
 app.add_typer(keys_app, name="keys", rich_help_panel=SET_UP)
 
-__all__ = ["app"]
+__all__ = ["SET_UP", "app"]

@@ -177,6 +177,6 @@ async def test_help_has_every_command_in_one_line() -> None:
     commands = [line.split()[1] for line in printed.splitlines() if line.startswith("│ ") and "--help" not in line]
     assert len(commands) == len(set(commands)), "a line each"
     assert set(commands) == {
-        "up", "run", "lab", "check", "version", "keys", "plan", "status", "trace", "pause", "resume", "dlq", "migrate",
-        "backup", "restore",
+        "up", "run", "lab", "check", "version", "keys", "plan", "bench", "status", "trace", "pause", "resume", "dlq",
+        "migrate", "backup", "restore",
     }  # fmt: skip
