@@ -29,6 +29,7 @@ from heliograph.core.errors import (
     StoreUnavailable,
 )
 from heliograph.core.flaws import find_flaws
+from heliograph.core.keys import ApiKey, demand
 from heliograph.core.model import Key
 from heliograph.core.sending import parse_json
 from heliograph.core.wire import encode
@@ -168,6 +169,12 @@ def bearer(request: AnyRequest) -> str:
     return credential.strip()
 
 
+SEND: Final = {"auth": "server", "scope": "send"}
+MANAGE: Final = {"auth": "server", "scope": "manage"}
+READ: Final = {"auth": "server", "scope": "read"}
+"""Options of a route: who may call it. A server key gets nowhere where no scope is declared."""
+
+
 class Callers:
     """Who makes a request: a client service by its server key, a person by their user token."""
 
@@ -175,8 +182,14 @@ class Callers:
         self._keys = keys
         self.tokens = tokens
 
+    async def key(self, request: AnyRequest) -> ApiKey:
+        """The server key, which has the scope that the route declares. Raises `Problem`."""
+        found = await self._keys.find(bearer(request))
+        demand(found, request.route_handler.opt.get("scope"))
+        return found
+
     async def tenant(self, request: AnyRequest) -> str:
-        return await self._keys.tenant_of(bearer(request))
+        return (await self.key(request)).tenant
 
     def user(self, request: AnyRequest) -> Key:
         return self.tokens.verify(bearer(request))[0]

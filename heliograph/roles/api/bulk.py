@@ -21,7 +21,7 @@ from heliograph.core.errors import Overloaded
 from heliograph.core.ports import Accepted, Clock, Idempotency, Mismatch, Store, Submission
 from heliograph.core.sending import SendRequest
 from heliograph.roles.api.sending import Sending, idempotency_of
-from heliograph.web import AnyRequest, Callers, header, json, raw_body
+from heliograph.web import SEND, AnyRequest, Callers, header, json, raw_body
 
 _SLICE: Final = 250
 """Sends that are checked before others get their turn."""
@@ -98,7 +98,7 @@ def routes(service: BulkSending, callers: Callers) -> list[ControllerRouterHandl
         "/v1/send/bulk",
         status_code=202,
         request_max_body_size=bulk.MAX_BULK_BODY,
-        opt={"auth": "server", "body": list[SendRequest], "answers": {202: "Accepted: it is on disk"}},
+        opt={**SEND, "body": list[SendRequest], "answers": {202: "Accepted: it is on disk"}},
         summary="Send up to 10,000 notifications",
     )
     async def send_bulk(request: AnyRequest) -> Response[bytes]:

@@ -19,11 +19,12 @@ from heliograph.core import sending
 from heliograph.core.errors import Flaw, Overloaded, Problem, QueueUnavailable
 from heliograph.core.headers import header_flaw
 from heliograph.core.ids import batch_member_id
+from heliograph.core.keys import demand
 from heliograph.core.lanes import INGEST, BatchItem, IngestItem, LaneItem
 from heliograph.core.model import Level
 from heliograph.core.ports import Accepted, Clock, Mismatch, Queue, Store, Submission
 from heliograph.core.sending import SendRequest
-from heliograph.web import AnyRequest, Callers, header, json, raw_body
+from heliograph.web import SEND, AnyRequest, Callers, header, json, raw_body
 
 log = telemetry.logger("api")
 _ACCEPTED: Final = {level: telemetry.accepted_total.labels(level.name.lower()) for level in Level}
@@ -112,17 +113,19 @@ def routes(service: Sending, callers: Callers, clock: Clock) -> list[ControllerR
     @post(
         ["/v1/send", "/send"],
         status_code=202,
-        opt={"auth": "server", "body": sending.SendRequest, "answers": {202: "Accepted: it is on disk"}},
+        opt={**SEND, "body": sending.SendRequest, "answers": {202: "Accepted: it is on disk"}},
         summary="Send a notification",
     )
     async def send(request: AnyRequest) -> Response[bytes]:
-        tenant = await callers.tenant(request)
+        caller = await callers.key(request)
         body = await raw_body(request)
         wanted = sending.read(body)
+        if wanted.topic is not None:
+            demand(caller, "broadcast")
         key = idempotency_of(request)
         keyed = key or wanted.idempotency_key
         fingerprint = sending.fingerprint_of(body) if keyed else ""
-        submission = sending.submission(wanted, tenant, clock(), fingerprint, key)
+        submission = sending.submission(wanted, caller.tenant, clock(), fingerprint, key)
         return answer(await service.accept(submission), wanted)
 
     return [send]
