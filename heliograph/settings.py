@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     cors_origins: str
 
     bootstrap_key: SecretStr
+    key_rate: float = Field(ge=0)
+    key_daily: int = Field(ge=0)
+    recipient_per_minute: int = Field(ge=0)
     user_token_secret: SecretStr
 
     email_providers: str
@@ -71,6 +74,8 @@ class Settings(BaseSettings):
     webhook_tolerance_s: float = Field(gt=0)
 
     accept_high_water: int = Field(ge=1)
+    bodies_high_water_mib: float = Field(gt=0)
+    lag_high_water_s: float = Field(gt=0)
     batch_max: int = Field(ge=1, le=5000)
     reconcile_every_s: float = Field(gt=0)
     reconcile_batch: int = Field(ge=1)
