@@ -1,20 +1,21 @@
-"""One lane's worker side: strict levels over six consumers (three levels, each fresh and retried).
+"""One lane's worker side: strict levels over nine consumers (three levels, each fresh, retried and crowded).
 
-Reads the lane's and its retry lane's consumers. An item of a level is handed out only when no more urgent one is in
-hand and the server has said that it has none; then the next level is asked. So a p2 that was fetched early waits here,
-kept alive, while p0 after p0 goes by.
+Reads the consumers of the lane and of the two beside it. An item of a level is handed out only when no more urgent one
+is in hand and the server has said that it has none; then the next level is asked. So a p2 that was fetched early waits
+here, kept alive, while p0 after p0 goes by.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from heliograph.backends.jetstream.envelope import Book, Envelope
 from heliograph.backends.jetstream.link import NatsLink
 from heliograph.backends.jetstream.source import Source
 from heliograph.backends.jetstream.topology import KINDS, consumer_of, stream_of
+from heliograph.core.crowding import crowds_turn
 from heliograph.core.lanes import Lane
 from heliograph.core.model import Level
 from heliograph.core.ports import Pulled
@@ -30,11 +31,12 @@ class LanePuller:
         self._lane = lane
         self._batch = 1
         self._arrived = asyncio.Event()
+        self._crowd_was_last = False
         self._levels = [
             [
                 Source(
                     link, book, lane, level, stream_of(kind, lane.name), consumer_of(lane, level),
-                    changed=self.tend, missing=missing,
+                    changed=self.tend, missing=missing, crowd=kind == "crowd",
                 )
                 for kind in KINDS
             ]
@@ -106,9 +108,21 @@ class LanePuller:
         taken: list[Pulled] = []
         level = self._serving() or []
         while len(taken) < limit and (filled := [source for source in level if source.filled]):
-            oldest = min(filled, key=lambda source: source.oldest_at)
-            taken += await oldest.hand_out(limit - len(taken))
+            taken += await self._next(filled).hand_out(limit - len(taken))
         return taken
+
+    def _next(self, filled: Sequence[Source]) -> Source:
+        """The oldest of the quiet ones, or in its turn the crowd."""
+        crowd = next((source for source in filled if source.crowd), None)
+        quiet = min((source for source in filled if not source.crowd), key=lambda one: one.oldest_at, default=None)
+        self._crowd_was_last = crowds_turn(
+            quiet.oldest_at if quiet else None,
+            crowd.oldest_at if crowd else None,
+            crowd_was_last=self._crowd_was_last,
+        )
+        found = crowd if self._crowd_was_last else quiet
+        assert found
+        return found
 
     def _sources(self) -> list[Source]:
         return [source for level in self._levels for source in level]

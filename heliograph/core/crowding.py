@@ -1,0 +1,98 @@
+"""Which tenants crowd a lane, and whose turn it is then: fair turns between tenants inside a level. Pure.
+
+A lane's level is a FIFO, in which a tenant's burst would stand in front of everybody else. So what belongs to a burst
+goes into a lane beside it, and the two are served in turn. Nothing is dropped and nobody is slowed down while nobody
+else waits. The detector is that of Amazon SQS' fair queues (docs: "Amazon SQS fair queues"): a share of the traffic,
+and a least number; as seen by one process that publishes, in the last one to two seconds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from heliograph.core.lanes import Lane, LaneItem
+from heliograph.core.model import Level, Millis
+
+SHARE: Final = 0.1
+HOLD_MS: Final = 10_000
+"""A tenant counts as crowding for so long after it last did, or every lull of a burst would overtake the rest of it."""
+_SPAN_MS: Final = 1_000
+
+
+class Crowds:
+    """One level of one lane.
+
+    Args:
+        floor: items in a second or two that anybody may have; a little more than one message is no crowd.
+    """
+
+    def __init__(self, floor: int) -> None:
+        self._floor = floor
+        self._span = 0
+        self._now: Counter[str] = Counter()
+        self._before: Counter[str] = Counter()
+        self._until: dict[str, Millis] = {}
+
+    def crowding(self, counts: Mapping[str, int], now: Millis) -> set[str]:
+        """Which of these tenants, who publish so many items each at this moment, are crowding."""
+        self._roll(now)
+        self._now.update(counts)
+        total = sum(self._now.values()) + sum(self._before.values())
+        for tenant in counts:
+            recent = self._now[tenant] + self._before[tenant]
+            if recent > self._floor and recent > total * SHARE:
+                self._until[tenant] = now + HOLD_MS
+        return {tenant for tenant in counts if self._until.get(tenant, 0) > now}
+
+    def _roll(self, now: Millis) -> None:
+        """Forgets what is longer ago than two spans, so that memory holds only who is there."""
+        span = now // _SPAN_MS
+        if span == self._span:
+            return
+        self._before = self._now if span == self._span + 1 else Counter()
+        self._now = Counter()
+        self._span = span
+        self._until = {tenant: until for tenant, until in self._until.items() if now < until <= now + HOLD_MS}
+
+
+class FairTurns:
+    """Every lane and level, as one process publishes into them."""
+
+    def __init__(self) -> None:
+        self._crowds: dict[tuple[str, Level], Crowds] = {}
+
+    def apart(
+        self, lane: Lane, items: Sequence[LaneItem], now: Millis
+    ) -> tuple[Sequence[LaneItem], Sequence[LaneItem]]:
+        """The items of quiet tenants, and those of tenants who crowd their level; each in the order given."""
+        counts: dict[Level, Counter[str]] = {}
+        for (level, tenant), count in Counter((item.level, item.key.tenant) for item in items).items():
+            counts.setdefault(level, Counter())[tenant] = count
+        crowding = {
+            (level, tenant) for level, of in counts.items() for tenant in self._of(lane, level).crowding(of, now)
+        }
+        if not crowding:
+            return items, ()
+        apart: tuple[list[LaneItem], list[LaneItem]] = ([], [])
+        for item in items:
+            apart[(item.level, item.key.tenant) in crowding].append(item)
+        return apart
+
+    def _of(self, lane: Lane, level: Level) -> Crowds:
+        place = lane.name, level
+        if place not in self._crowds:
+            self._crowds[place] = Crowds(lane.pack)
+        return self._crowds[place]
+
+
+def crowds_turn(quiet_at: Millis | None, crowd_at: Millis | None, *, crowd_was_last: bool) -> bool:
+    """Whether the crowd is served next. `..._at`: when the oldest of each was published; None = nothing waits.
+
+    In turn, and the quiet ones whenever they have waited longer: for one tenant alone, that is the order of
+    publishing.
+    """
+    if quiet_at is None or crowd_at is None:
+        return quiet_at is None
+    return crowd_at < quiet_at and not crowd_was_last
