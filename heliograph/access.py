@@ -1,7 +1,8 @@
 """Who is calling: server keys and user tokens. Reads the store's keys through a short cache, writes only new keys.
 
-User tokens are JWTs, HS256 pinned, audience `heliograph` (RFC 7519; RFC 8725 section 3.1: one algorithm, never the
-token's own choice). A wrong token of any kind gets the same answer.
+User tokens are JWTs, audience `heliograph`, by our secret (HS256) or by an outside issuer's key (RFC 7519; RFC 8725
+section 3.1: one algorithm for each source of keys, never the token's own choice). A wrong token of any kind gets the
+same answer.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
-from typing import Final
+from contextlib import suppress
+from typing import Any, Final
 
 import jwt
 from msgspec.structs import replace
@@ -22,6 +24,7 @@ from heliograph.core.keys import SCOPES, ApiKey, called, endings
 from heliograph.core.model import Key, Millis
 from heliograph.core.names import tenant_is_valid, user_id_is_valid
 from heliograph.core.ports import AccessStore, Clock
+from heliograph.signing_keys import SigningKeys
 
 KEY_PREFIX: Final = "hg_sk_"
 AUDIENCE: Final = "heliograph"
@@ -153,11 +156,17 @@ class ServerKeys:
 
 
 class UserTokens:
-    """Mints and verifies user tokens."""
+    """Mints and verifies user tokens.
 
-    def __init__(self, secret: str, clock: Clock) -> None:
+    Args:
+        secret: for HS256.
+        keys: of an outside issuer, whose tokens are as good as ours.
+    """
+
+    def __init__(self, secret: str, clock: Clock, keys: SigningKeys | None = None) -> None:
         self._secret = secret
         self._clock = clock
+        self._keys = keys
 
     def mint(self, user: Key, ttl_s: int) -> tuple[str, Millis]:
         """Returns the token and when it expires.
@@ -169,13 +178,25 @@ class UserTokens:
         claims = {"sub": user.id, "tenant": user.tenant, "aud": AUDIENCE, "iat": issued_s, "exp": expires_s}
         return jwt.encode(claims, self._secret, algorithm="HS256"), expires_s * 1000
 
+    async def prepare(self, token: str) -> None:
+        """Fetches what `verify` needs for this token, if it isn't there. Raises `Problem("issuer_unavailable")`."""
+        if self._keys is None:
+            return
+        with suppress(jwt.PyJWTError, ValueError):
+            header = jwt.get_unverified_header(token)
+            if header.get("alg") == self._keys.algorithm and "kid" in header:
+                await self._keys.ensure(header["kid"])
+                if not self._keys.known:
+                    raise Problem("issuer_unavailable", retry_after_s=1)
+
     def verify(self, token: str) -> tuple[Key, Millis]:
         """The user of a valid token and when it expires. Raises `Problem("unauthorized")`."""
         try:
+            key, algorithm = self._means(token)
             claims = jwt.decode(
                 token,
-                self._secret,
-                algorithms=["HS256"],
+                key,
+                algorithms=[algorithm],
                 audience=AUDIENCE,
                 options={"require": ["exp", "sub", "aud"], "verify_exp": False, "verify_iat": False},
             )
@@ -190,3 +211,16 @@ class UserTokens:
         if expires_at <= self._clock():
             raise Problem("unauthorized")
         return Key(tenant, subject), expires_at
+
+    def _means(self, token: str) -> tuple[Any, str]:
+        """The key and the one algorithm that belongs to it: the token's word chooses between sources, and never what
+        is done with a source's key. Raises `jwt.InvalidKeyError`."""
+        if self._keys is None:
+            return self._secret, "HS256"
+        header = jwt.get_unverified_header(token)
+        if header.get("alg") != self._keys.algorithm:
+            return self._secret, "HS256"
+        key = self._keys.key(header.get("kid", ""))
+        if key is None:
+            raise jwt.InvalidKeyError("unknown kid")
+        return key, self._keys.algorithm

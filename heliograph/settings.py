@@ -31,6 +31,10 @@ class Settings(BaseSettings):
     key_rate: float = Field(ge=0)
     key_daily: int = Field(ge=0)
     recipient_per_minute: int = Field(ge=0)
+    user_token_jwks: str
+    user_token_jwks_algorithm: Literal[
+        "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+    ]
     user_token_secret: SecretStr
 
     email_providers: str

@@ -125,13 +125,15 @@ class Callers:
     async def tenant(self, request: AnyRequest) -> str:
         return (await self.key(request)).tenant
 
-    def user(self, request: AnyRequest) -> Key:
-        return self.tokens.verify(bearer(request))[0]
+    async def user(self, request: AnyRequest) -> Key:
+        token = bearer(request)
+        await self.tokens.prepare(token)
+        return self.tokens.verify(token)[0]
 
     async def either(self, request: AnyRequest) -> str:
         """The tenant of a client service or of a person."""
         try:
-            return self.user(request).tenant
+            return (await self.user(request)).tenant
         except Problem:
             return await self.tenant(request)
 

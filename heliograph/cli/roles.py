@@ -13,19 +13,17 @@ from litestar.types import ControllerRouterHandler
 from heliograph import telemetry
 from heliograph.access import ServerKeys, UserTokens
 from heliograph.attempts import Attempts
+from heliograph.cli.admission import door_of, quotas_of, signing_keys_of
 from heliograph.cli.backends import Backends, now
 from heliograph.cli.guards import guards_of
 from heliograph.consumer import Consumer, Handle
-from heliograph.core.admission import Marks
 from heliograph.core.lanes import EMAIL, INAPP, INGEST, OUTBOX, PUSH_LANES, Lane
 from heliograph.core.model import Level
 from heliograph.core.ports import MailProvider, PushProvider, ReceiptProvider
 from heliograph.core.retry import RetryPolicy
 from heliograph.core.routing import Means
-from heliograph.door import Door
 from heliograph.fanout import InboxFanout
 from heliograph.guard import Guard
-from heliograph.loop_lag import LAG
 from heliograph.outlet import Outlet
 from heliograph.planning import Planner
 from heliograph.providers.apns import Apns
@@ -38,7 +36,6 @@ from heliograph.providers.sendgrid import SendGrid
 from heliograph.providers.smtp import Smtp
 from heliograph.providers.vapid import Vapid
 from heliograph.providers.webpush import WebPush, guarded_http
-from heliograph.quotas import Quotas
 from heliograph.roles import webhooks
 from heliograph.roles.api import (
     bulk,
@@ -165,10 +162,6 @@ def _apns(settings: Settings) -> Apns:
     )  # fmt: skip
 
 
-def _marks(settings: Settings) -> Marks:
-    return Marks(settings.accept_high_water, round(settings.bodies_high_water_mib * 2**20), settings.lag_high_water_s)
-
-
 class Roles:
     """One process's roles. `services` run; `handlers` and `node` are served by the HTTP server beside them."""
 
@@ -181,13 +174,14 @@ class Roles:
         self._providers = providers
         self._links = links
         self._keys = ServerKeys(backends.store, now, bootstrap_key)
-        self.tokens = UserTokens(token_secret, now)
+        self._signing_keys = signing_keys_of(settings)
+        self.tokens = UserTokens(token_secret, now, self._signing_keys)
         self._planner = Planner(backends.store, backends.presence, now, providers.means)
         self.guards = guards_of(settings, backends.cells, [provider.name for provider in providers.everyone])
-        self.door = Door(_marks(settings), lambda: LAG.sustained_s)
+        self.door = door_of(settings)
         self.sending = sending.Sending(
             backends.store, backends.queue, now, settings.accept_high_water, door=self.door,
-            quotas=Quotas(backends.cells, now, settings.key_rate, settings.key_daily, settings.recipient_per_minute),
+            quotas=quotas_of(settings, backends.cells),
         )  # fmt: skip
         self.node = self._realtime() if "realtime" in names else None
         self.handlers = self._handlers(names)
@@ -234,6 +228,8 @@ class Roles:
             "reconciler": self._reconciler,
         }
         services: list[Service] = [service for name in names if name in makers for service in makers[name]()]
+        if self._signing_keys and {*names} & {*HTTP_ROLES}:
+            services.append(self._signing_keys)
         return [*services, self.node] if self.node else services
 
     def _router(self) -> Sequence[Service]:

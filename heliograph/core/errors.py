@@ -37,6 +37,7 @@ _ROWS: Final = (
     ErrorKind("internal", 500, "Something went wrong on our side"),
     ErrorKind("overloaded", 503, "Too busy to accept this now"),
     ErrorKind("cache_unavailable", 503, "The presence cache is not reachable"),
+    ErrorKind("issuer_unavailable", 503, "The keys of who issued this token can't be fetched"),
     ErrorKind("queue_unavailable", 503, "The message queue is not reachable"),
     ErrorKind("store_unavailable", 503, "The store is not reachable"),
 )

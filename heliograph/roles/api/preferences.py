@@ -107,10 +107,10 @@ def routes(store: Store, callers: Callers, clock: Clock) -> list[ControllerRoute
 
     @get("/v1/preferences", opt={"auth": "user"}, summary="My preferences")
     async def show_own(request: AnyRequest) -> Response[bytes]:
-        return await show(callers.user(request))
+        return await show(await callers.user(request))
 
     @put("/v1/preferences", opt={"auth": "user", "body": PreferencesInput}, summary="Replace my preferences")
     async def replace_own(request: AnyRequest) -> Response[bytes]:
-        return await replace(request, callers.user(request))
+        return await replace(request, await callers.user(request))
 
     return [show_for, replace_for, show_own, replace_own]

@@ -141,7 +141,7 @@ def _device_routes(
 
     @post("/v1/devices", opt={"auth": "user", "body": DeviceInput}, summary="Register this device")
     async def add_own(request: AnyRequest) -> Response[bytes]:
-        return await register(request, callers.user(request))
+        return await register(request, await callers.user(request))
 
     @get("/v1/users/{user_id:str}/devices", opt=READ, summary="A user's devices")
     async def list_for(request: AnyRequest, user_id: FromPath[str]) -> Response[bytes]:
@@ -154,6 +154,6 @@ def _device_routes(
 
     @delete("/v1/devices/{device_id:str}", opt={"auth": "user"}, summary="Remove this device")
     async def remove_own(request: AnyRequest, device_id: FromPath[str]) -> Response[None]:
-        return await unregister(callers.user(request), device_id)
+        return await unregister(await callers.user(request), device_id)
 
     return [add_for, add_own, list_for, remove_for, remove_own]
