@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
-from heliograph.core.lanes import Lane, LaneItem
-from heliograph.core.model import Level, Millis
+from heliograph.core.lanes import BatchItem, Lane, LaneItem, OutboxItem
+from heliograph.core.model import LEVEL_OF_TYPE, Level, Millis, Type
 
 SHARE: Final = 0.1
 HOLD_MS: Final = 10_000
 """A tenant counts as crowding for so long after it last did, or every lull of a burst would overtake the rest of it."""
 _SPAN_MS: Final = 1_000
+_LEVEL: Final[dict[Any, Level]] = {**LEVEL_OF_TYPE, **{int(level): level for level in Level}}
 
 
 class Crowds:
@@ -67,17 +68,20 @@ class FairTurns:
         self, lane: Lane, items: Sequence[LaneItem], now: Millis
     ) -> tuple[Sequence[LaneItem], Sequence[LaneItem]]:
         """The items of quiet tenants, and those of tenants who crowd their level; each in the order given."""
+        places = [_place(item) for item in items]
         counts: dict[Level, Counter[str]] = {}
-        for (level, tenant), count in Counter((item.level, item.key.tenant) for item in items).items():
-            counts.setdefault(level, Counter())[tenant] = count
+        for (tenant, kind), count in Counter(places).items():
+            counts.setdefault(_LEVEL[kind], Counter())[tenant] += count
         crowding = {
-            (level, tenant) for level, of in counts.items() for tenant in self._of(lane, level).crowding(of, now)
+            (tenant, level) for level, of in counts.items() for tenant in self._of(lane, level).crowding(of, now)
         }
         if not crowding:
             return items, ()
+        if len(crowding) == sum(map(len, counts.values())):
+            return (), items
         apart: tuple[list[LaneItem], list[LaneItem]] = ([], [])
-        for item in items:
-            apart[(item.level, item.key.tenant) in crowding].append(item)
+        for item, (tenant, kind) in zip(items, places, strict=True):
+            apart[(tenant, _LEVEL[kind]) in crowding].append(item)
         return apart
 
     def _of(self, lane: Lane, level: Level) -> Crowds:
@@ -85,6 +89,14 @@ class FairTurns:
         if place not in self._crowds:
             self._crowds[place] = Crowds(lane.pack)
         return self._crowds[place]
+
+
+def _place(item: LaneItem) -> tuple[str, Type | int]:
+    """(tenant, what tells the level), by the fields themselves: this is done for every item that travels."""
+    if isinstance(item, (BatchItem, OutboxItem)):
+        return item.tenant, item.at_level
+    told = item.notification
+    return told.tenant, told.type
 
 
 def crowds_turn(quiet_at: Millis | None, crowd_at: Millis | None, *, crowd_was_last: bool) -> bool:
