@@ -1,4 +1,4 @@
-"""Which tenants crowd a lane, and whose turn it is then: fair turns between tenants inside a level. Pure.
+"""Which tenants crowd a lane, and what they get of it then: fair turns between tenants inside a level. Pure.
 
 A lane's level is a FIFO, in which a tenant's burst would stand in front of everybody else. So what belongs to a burst
 goes into a lane beside it, and the two are served in turn. Nothing is dropped and nobody is slowed down while nobody
@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from heliograph.core.lanes import BatchItem, Lane, LaneItem, OutboxItem
 from heliograph.core.model import LEVEL_OF_TYPE, Level, Millis, Type
 
@@ -19,6 +21,8 @@ SHARE: Final = 0.1
 HOLD_MS: Final = 10_000
 """A tenant counts as crowding for so long after it last did, or every lull of a burst would overtake the rest of it."""
 _SPAN_MS: Final = 1_000
+_PART: Final = 5
+_ABOUT_S: Final = 2.0
 _LEVEL: Final[dict[Any, Level]] = {**LEVEL_OF_TYPE, **{int(level): level for level in Level}}
 
 
@@ -99,12 +103,29 @@ def _place(item: LaneItem) -> tuple[str, Type | int]:
     return told.tenant, told.type
 
 
-def crowds_turn(quiet_at: Millis | None, crowd_at: Millis | None, *, crowd_was_last: bool) -> bool:
-    """Whether the crowd is served next. `..._at`: when the oldest of each was published; None = nothing waits.
+class Share(msgspec.Struct, frozen=True):
+    """Of one batch, what is kept for the crowd (`least`) and what it may have if there is room (`most`)."""
 
-    In turn, and the quiet ones whenever they have waited longer: for one tenant alone, that is the order of
-    publishing.
+    least: int
+    most: int
+
+
+def crowds_share(
+    limit: int, quiet_at: Millis | None, crowd_at: Millis | None, since_overtaken_s: float, *, crowd_was_last: bool
+) -> Share:
+    """What a batch of up to `limit` items may hold of a crowd; the rest is for the quiet ones, who go first.
+
+    While others are about (somebody quiet overtook the crowd a moment ago), a crowd comes in small parts, because who
+    is quiet waits for the batch in hand; alone it has full batches, which are cheaper. A part is kept for it in every
+    second batch, so it never starves. Where the quiet ones have waited longer nothing is kept: so a burst that is
+    alone, whose beginning counts as quiet, stays in its order.
+
+    Args:
+        quiet_at, crowd_at: when the oldest of each was published; None = nothing waits.
+        crowd_was_last: the batch before this one held some of the crowd.
     """
-    if quiet_at is None or crowd_at is None:
-        return quiet_at is None
-    return crowd_at < quiet_at and not crowd_was_last
+    if crowd_at is None:
+        return Share(0, 0)
+    overtakes = quiet_at is not None and crowd_at < quiet_at
+    most = max(1, limit // _PART) if overtakes or since_overtaken_s < _ABOUT_S else limit
+    return Share(most if overtakes and not crowd_was_last else 0, most)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import GenericAlias
 from typing import Final, cast
 
 import msgspec
 
-from heliograph.core.crowding import FairTurns, crowds_turn
+from heliograph.core.crowding import FairTurns, crowds_share
 from heliograph.core.errors import QueueUnavailable
 from heliograph.core.lanes import LANES, Lane, LaneItem
 from heliograph.core.model import Level, Millis
@@ -169,15 +169,14 @@ class MemoryQueue:
 
     def _in_turn(self, waiting: list[_Message], limit: int) -> list[_Message]:
         """Of what waits, what is served first."""
-        quiet = deque(message for message in waiting if not message.crowd)
-        crowd = deque(message for message in waiting if message.crowd)
-        taken: list[_Message] = []
-        while len(taken) < limit and (quiet or crowd):
-            self._crowd_was_last = crowds_turn(
-                quiet[0].at if quiet else None, crowd[0].at if crowd else None, crowd_was_last=self._crowd_was_last
-            )
-            taken.append((crowd if self._crowd_was_last else quiet).popleft())
-        return taken
+        quiet = [message for message in waiting if not message.crowd]
+        crowd = [message for message in waiting if message.crowd]
+        quiet_at, crowd_at = (side[0].at if side else None for side in (quiet, crowd))
+        share = crowds_share(limit, quiet_at, crowd_at, math.inf, crowd_was_last=self._crowd_was_last)
+        taken = quiet[: limit - share.least]
+        of_crowd = crowd[: min(share.most, limit - len(taken))]
+        self._crowd_was_last = bool(of_crowd)
+        return taken + of_crowd
 
     def _due(self, lane: Lane, level: Level) -> Iterator[_Message]:
         now = self._clock()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliograph.core.crowding import HOLD_MS, Crowds, FairTurns, crowds_turn
+from heliograph.core.crowding import HOLD_MS, Crowds, FairTurns, Share, crowds_share
 from heliograph.core.lanes import OUTBOX, OutboxItem
 from heliograph.core.model import Level, Mail
 from tests.unit.given import T0
@@ -68,20 +68,46 @@ def test_items_are_told_apart_by_level_and_tenant() -> None:
     assert list(quiet) == [item for item in items if item not in crowd]
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 50)), max_size=80))
-def test_neither_side_waits_for_more_than_one_of_the_other(published: list[tuple[bool, int]]) -> None:
-    """Served one after the other: nothing quiet ever waits while two of the crowd go by, nobody starves, and each side
-    keeps its order."""
+@pytest.mark.parametrize(
+    ("limit", "quiet_at", "crowd_at", "since_s", "last", "share"),
+    [
+        (500, 5, None, 0.0, False, Share(0, 0)),
+        (500, None, 5, 99.0, False, Share(0, 500)),
+        (500, None, 5, 0.5, False, Share(0, 100)),
+        (500, 5, 9, 99.0, False, Share(0, 500)),
+        (500, 9, 5, 99.0, False, Share(100, 100)),
+        (500, 9, 5, 99.0, True, Share(0, 100)),
+        (1, 9, 5, 0.0, False, Share(1, 1)),
+        (1, 9, 5, 0.0, True, Share(0, 1)),
+    ],
+)
+def test_what_a_batch_holds_of_a_crowd(
+    limit: int, quiet_at: int | None, crowd_at: int | None, since_s: float, last: bool, share: Share
+) -> None:
+    """Full batches while it is alone, small parts while others are about, one kept for it in every second batch."""
+    assert crowds_share(limit, quiet_at, crowd_at, since_s, crowd_was_last=last) == share
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 50)), max_size=200), st.integers(1, 30))
+def test_the_quiet_go_first_and_nobody_starves(published: list[tuple[bool, int]], limit: int) -> None:
+    """Batch by batch: no two in a row hold any of the crowd while somebody quiet is left behind, no two in a row hold
+    none of it while it waits longer, and each side keeps its order."""
     sides = {crowd: deque(sorted(at for one, at in published if one is crowd)) for crowd in (False, True)}
     wanted = {crowd: list(side) for crowd, side in sides.items()}
-    served: list[tuple[bool, int]] = []
-    last = False
-    while sides[False] or sides[True]:
+    served: dict[bool, list[int]] = {False: [], True: []}
+    last, left_out = False, 0
+    while any(sides.values()):
         quiet, crowd = sides[False], sides[True]
-        waiting = bool(quiet)
-        turn = crowds_turn(quiet[0] if quiet else None, crowd[0] if crowd else None, crowd_was_last=last)
-        assert not (waiting and turn and last)
-        served.append((turn, sides[turn].popleft()))
-        last = turn
-    assert {side: [at for one, at in served if one is side] for side in (False, True)} == wanted
-    assert Counter(served) == Counter(published)
+        quiet_at, crowd_at = (side[0] if side else None for side in (quiet, crowd))
+        share = crowds_share(limit, quiet_at, crowd_at, 99.0, crowd_was_last=last)
+        first = [quiet.popleft() for _ in range(min(limit - share.least, len(quiet)))]
+        then = [crowd.popleft() for _ in range(min(share.most, limit - len(first), len(crowd)))]
+        assert first or then
+        assert not (quiet and then and last)
+        overtaken = quiet_at is not None and crowd_at is not None and crowd_at < quiet_at
+        left_out = left_out + 1 if overtaken and not then else 0
+        assert left_out <= 1
+        served[False] += first
+        served[True] += then
+        last = bool(then)
+    assert served == wanted
