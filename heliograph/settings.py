@@ -28,6 +28,13 @@ class Settings(BaseSettings):
     cors_origins: str
 
     bootstrap_key: SecretStr
+    key_rate: float = Field(ge=0)
+    key_daily: int = Field(ge=0)
+    recipient_per_minute: int = Field(ge=0)
+    user_token_jwks: str
+    user_token_jwks_algorithm: Literal[
+        "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+    ]
     user_token_secret: SecretStr
 
     email_providers: str
@@ -71,6 +78,8 @@ class Settings(BaseSettings):
     webhook_tolerance_s: float = Field(gt=0)
 
     accept_high_water: int = Field(ge=1)
+    bodies_high_water_mib: float = Field(gt=0)
+    lag_high_water_s: float = Field(gt=0)
     batch_max: int = Field(ge=1, le=5000)
     reconcile_every_s: float = Field(gt=0)
     reconcile_batch: int = Field(ge=1)

@@ -21,6 +21,7 @@ from heliograph.cli.plan import plan
 from heliograph.cli.roles import ROLES
 from heliograph.cli.up import needs_http, run, run_lab
 from heliograph.core.errors import Problem, StoreUnavailable
+from heliograph.core.keys import SCOPES
 from heliograph.providers.vapid import new_key_pair
 from heliograph.settings import load
 
@@ -36,6 +37,7 @@ Port = Annotated[int, typer.Option(help="HTTP and WebSocket port.")]
 Data = Annotated[Path, typer.Option(help="The data folder of the embedded default.")]
 Config = Annotated[Path | None, typer.Option(help="A TOML file with settings; see heliograph/default.toml.")]
 Tenant = Annotated[str, typer.Option(help="Whose.")]
+KeyName = Annotated[str, typer.Argument(help="Its name, or its beginning as `list` shows it.")]
 DATA = Path("heliograph-data")
 
 
@@ -99,9 +101,45 @@ def check(config: Config = None) -> None:
 
 
 @keys_app.command("create")
-def keys_create(tenant: Tenant, data: Data = DATA, config: Config = None) -> None:
+def keys_create(
+    tenant: Tenant,
+    name: Annotated[str, typer.Option(help="What to rotate it by; its beginning by default.")] = "",
+    scopes: Annotated[
+        list[str] | None,
+        typer.Option("--scope", help=f"What it may do; repeat it for more: {', '.join(SCOPES)}. All by default."),
+    ] = None,
+    days: Annotated[float | None, typer.Option("--expires-in-days", min=0, help="Never by default.")] = None,
+    rate: Annotated[float | None, typer.Option(min=0, help="Notifications a second; 0 = no limit.")] = None,
+    daily: Annotated[int | None, typer.Option(min=0, help="Notifications a UTC day; 0 = no limit.")] = None,
+    data: Data = DATA,
+    config: Config = None,
+) -> None:
     """Make a server key for a tenant; it is shown once."""
-    _run(operate.create_key(tenant, data, config, console))
+    _run(operate.create_key(tenant, name, scopes or SCOPES, data, config, console, days=days, rate=rate, daily=daily))
+
+
+@keys_app.command("list")
+def keys_list(tenant: Tenant, data: Data = DATA, config: Config = None) -> None:
+    """A tenant's server keys, ended ones too."""
+    _run(operate.list_keys(tenant, data, config, console))
+
+
+@keys_app.command("rotate")
+def keys_rotate(
+    tenant: Tenant,
+    name: KeyName,
+    keep_h: Annotated[float, typer.Option("--keep-hours", min=0, help="How long the old one works on.")] = 24.0,
+    data: Data = DATA,
+    config: Config = None,
+) -> None:
+    """Make a key's successor, which is shown once; the old one ends by itself."""
+    _run(operate.rotate_key(tenant, name, keep_h, data, config, console))
+
+
+@keys_app.command("revoke")
+def keys_revoke(tenant: Tenant, name: KeyName, data: Data = DATA, config: Config = None) -> None:
+    """End keys now: every node refuses them within 5 seconds."""
+    _run(operate.revoke_keys(tenant, name, data, config, console))
 
 
 @keys_app.command("vapid")

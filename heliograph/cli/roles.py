@@ -13,6 +13,7 @@ from litestar.types import ControllerRouterHandler
 from heliograph import telemetry
 from heliograph.access import ServerKeys, UserTokens
 from heliograph.attempts import Attempts
+from heliograph.cli.admission import door_of, quotas_of, signing_keys_of
 from heliograph.cli.backends import Backends, now
 from heliograph.cli.guards import guards_of
 from heliograph.consumer import Consumer, Handle
@@ -173,10 +174,15 @@ class Roles:
         self._providers = providers
         self._links = links
         self._keys = ServerKeys(backends.store, now, bootstrap_key)
-        self.tokens = UserTokens(token_secret, now)
+        self._signing_keys = signing_keys_of(settings)
+        self.tokens = UserTokens(token_secret, now, self._signing_keys)
         self._planner = Planner(backends.store, backends.presence, now, providers.means)
         self.guards = guards_of(settings, backends.cells, [provider.name for provider in providers.everyone])
-        self.sending = sending.Sending(backends.store, backends.queue, now, settings.accept_high_water)
+        self.door = door_of(settings)
+        self.sending = sending.Sending(
+            backends.store, backends.queue, now, settings.accept_high_water, door=self.door,
+            quotas=quotas_of(settings, backends.cells),
+        )  # fmt: skip
         self.node = self._realtime() if "realtime" in names else None
         self.handlers = self._handlers(names)
         self.services = self._services(names)
@@ -222,6 +228,8 @@ class Roles:
             "reconciler": self._reconciler,
         }
         services: list[Service] = [service for name in names if name in makers for service in makers[name]()]
+        if self._signing_keys and {*names} & {*HTTP_ROLES}:
+            services.append(self._signing_keys)
         return [*services, self.node] if self.node else services
 
     def _router(self) -> Sequence[Service]:

@@ -85,6 +85,7 @@ class HttpServer:
             ready=self._ready,
             before_metrics=self._refresh_gauges,
             cors_origins=self._cors_origins,
+            door=self._roles.door,
         )
 
     async def _ready(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Final
 
 import apsw
 
-VERSION: Final = 4
+VERSION: Final = 5
 
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS notifications (
@@ -113,7 +113,13 @@ CREATE TABLE IF NOT EXISTS tickets (
     PRIMARY KEY (provider, id)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS keys (
-    digest TEXT PRIMARY KEY, tenant TEXT NOT NULL, prefix TEXT NOT NULL, created_at INTEGER NOT NULL
+    digest TEXT PRIMARY KEY, tenant TEXT NOT NULL, prefix TEXT NOT NULL, created_at INTEGER NOT NULL,
+    name TEXT NOT NULL DEFAULT '',
+    scopes TEXT NOT NULL DEFAULT '',
+    expires_at INTEGER,
+    used_at INTEGER,
+    rate REAL,
+    daily INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS leases (
@@ -141,6 +147,7 @@ CREATE INDEX IF NOT EXISTS dead_letters_notification ON dead_letters (tenant, no
 CREATE INDEX IF NOT EXISTS dead_letters_cause ON dead_letters (tenant, cause, at, channel);
 CREATE INDEX IF NOT EXISTS dead_letters_replay ON dead_letters (tenant, cause, level, at, id);
 CREATE INDEX IF NOT EXISTS dead_letters_order ON dead_letters (tenant, level, at, id);
+CREATE INDEX IF NOT EXISTS keys_tenant ON keys (tenant, created_at, digest);
 CREATE INDEX IF NOT EXISTS tickets_due ON tickets (provider, due_at);
 CREATE INDEX IF NOT EXISTS tickets_user ON tickets (tenant, user);
 """
@@ -175,9 +182,18 @@ _FROM_2: Final = """
     INSERT INTO suppressions (tenant, address, reason, at) SELECT tenant, address, reason, at FROM suppressions_of_2;
     DROP TABLE suppressions_of_2
 """
+_TO_5: Final = """
+    ALTER TABLE keys ADD COLUMN name TEXT NOT NULL DEFAULT '';
+    ALTER TABLE keys ADD COLUMN scopes TEXT NOT NULL DEFAULT '';
+    ALTER TABLE keys ADD COLUMN expires_at INTEGER;
+    ALTER TABLE keys ADD COLUMN used_at INTEGER;
+    ALTER TABLE keys ADD COLUMN rate REAL;
+    ALTER TABLE keys ADD COLUMN daily INTEGER
+"""
 STEPS: Final[dict[int, tuple[str, str]]] = {
     2: (_TO_2, "UPDATE batches SET moved_at = created_at"),
     3: ("ALTER TABLE suppressions RENAME TO suppressions_of_2", _FROM_2),
+    5: (_TO_5, "UPDATE keys SET name = prefix, scopes = 'send,broadcast,manage,read'"),
 }
 """By the version they lead to: what is done to an older file before what is missing is created, and what after."""
 

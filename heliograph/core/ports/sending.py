@@ -35,6 +35,12 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
         assert found is not None
         return found.id
 
+    @property
+    def level(self) -> Level:
+        found = self.notification or self.batch
+        assert found is not None
+        return found.level
+
 
 class Accepted(msgspec.Struct, frozen=True):
     """`id` is on disk. `replayed` = it already was, under the same idempotency key and body."""

@@ -15,7 +15,7 @@ from heliograph.core.errors import Flaw, Problem
 from heliograph.core.lifecycle import Event
 from heliograph.core.model import Key, Level, Millis
 from heliograph.core.ports import Clock, DeadGroup, DeadLetter, LaneState, Queue, Store
-from heliograph.web import AnyRequest, Callers, json, only_query, read_body
+from heliograph.web import MANAGE, READ, AnyRequest, Callers, json, only_query, read_body
 
 CHANNELS = ("email", "push", "in_app", "routing")
 
@@ -90,12 +90,12 @@ def lanes_shown(states: dict[tuple[str, Level], LaneState], now: Millis) -> dict
 
 
 def routes(store: Store, queue: Queue, callers: Callers, clock: Clock) -> list[ControllerRouterHandler]:
-    @get("/v1/lanes", opt={"auth": "server"}, summary="How much waits where, in notifications")
+    @get("/v1/lanes", opt=READ, summary="How much waits where, in notifications")
     async def lanes(request: AnyRequest) -> Response[bytes]:
         await callers.tenant(request)
         return json(lanes_shown(dict(await queue.lanes()), clock()))
 
-    @get("/v1/dlq", opt={"auth": "server", "parameters": [
+    @get("/v1/dlq", opt={**READ, "parameters": [
         {"name": "channel", "in": "query", "required": False, "schema": {"enum": list(CHANNELS)}}]},
         summary="Dead letters by cause")  # fmt: skip
     async def dlq(request: AnyRequest) -> Response[bytes]:
@@ -106,9 +106,7 @@ def routes(store: Store, queue: Queue, callers: Callers, clock: Clock) -> list[C
         groups = await store.dead_groups(tenant, channel)
         return json({"groups": [await _with_history(store, _group(group), tenant) for group in groups]})
 
-    @post(
-        "/v1/dlq/replay", status_code=200, opt={"auth": "server", "body": ReplayInput}, summary="Try dead letters again"
-    )
+    @post("/v1/dlq/replay", status_code=200, opt={**MANAGE, "body": ReplayInput}, summary="Try dead letters again")
     async def replay_letters(request: AnyRequest) -> Response[bytes]:
         tenant = await callers.tenant(request)
         wanted = await read_body(request, ReplayInput)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from heliograph.core.lanes import INGEST
-from heliograph.core.model import Level
+from heliograph.core.lanes import INGEST, OUTBOX, OutboxItem
+from heliograph.core.model import Level, Mail
 from tests.contract.queue.items import many, names, take
 from tests.contract.queue.worlds import Queues, wall
 
@@ -73,3 +73,28 @@ async def test_a_pull_takes_no_more_than_its_limit(queues: Queues) -> None:
     await queue.publish(INGEST, many("n", 20))
     sizes = [len(await queue.pull(INGEST, 3)) for _ in range(7)]
     assert sizes == [3, 3, 3, 3, 3, 3, 2]
+
+
+def mail(tenant: str, name: str) -> OutboxItem:
+    letter = Mail(to="a@b.example", subject="s", text="t", html="h")
+    return OutboxItem(tenant=tenant, id=name, at_level=Level.P1, mail=letter)
+
+
+async def test_a_burst_of_one_tenant_is_not_in_front_of_the_others(queues: Queues) -> None:
+    """Two thousand of one wait, then two others send: they are served next, and the burst goes on beside them, whole
+    and in its order."""
+    sender, worker = await queues.open(), await queues.open()
+    burst = [f"noisy-{number}" for number in range(2_000)]
+    for start in range(0, len(burst), 100):
+        await sender.publish(OUTBOX, [mail("noisy", name) for name in burst[start : start + 100]])
+    await worker.settle(await worker.pull(OUTBOX, 25))
+    await sender.publish(OUTBOX, [mail("quiet-1", "one"), mail("quiet-2", "two")])
+    await sender.lanes()  # a round trip: they have arrived
+    found: list[str] = []
+    while len(found) < len(burst) - 25 + 2:
+        pulled = await worker.pull(OUTBOX, 25)
+        found += names(pulled)
+        await worker.settle(pulled)
+        await sender.lanes()
+    assert max(found.index("one"), found.index("two")) < 200
+    assert [name for name in found if name.startswith("noisy")] == burst[25:]

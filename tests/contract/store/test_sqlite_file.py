@@ -13,6 +13,7 @@ import pytest
 
 from heliograph.backends.sqlite import SqliteStore, schema
 from heliograph.core.errors import StoreUnavailable
+from heliograph.core.keys import SCOPES, ApiKey
 from heliograph.core.model import Preferences, User
 from heliograph.core.ports import Accepted
 from heliograph.core.suppressing import Suppression
@@ -241,6 +242,27 @@ async def test_an_erased_person_leaves_no_bytes(store: Store, path: Path) -> Non
     assert (await history(store, others[0])).notification == others[0]
 
 
+OLD_KEYS = """
+    CREATE TABLE keys (digest TEXT PRIMARY KEY, tenant TEXT NOT NULL, prefix TEXT NOT NULL, created_at INTEGER NOT NULL)
+        STRICT, WITHOUT ROWID;
+    INSERT INTO keys VALUES ('d', 'shop', 'hg_sk_abcd', 5);
+"""
+"""Server keys as they were up to version 4: before there were scopes."""
+
+
+async def test_a_key_of_before_there_were_scopes_may_do_everything(tmp_path: Path) -> None:
+    """What it could do, it still can; it is called by its beginning."""
+    path = tmp_path / "old.db"
+    connection = apsw.Connection(str(path))
+    connection.execute(OLD_KEYS + "PRAGMA user_version = 4")
+    connection.close()
+    store = SqliteStore(path)
+    await store.open()
+    known = ApiKey(digest="d", tenant="shop", prefix="hg_sk_abcd", created_at=5, name="hg_sk_abcd", scopes=SCOPES)
+    assert await store.api_key("d") == known
+    await store.close_store()
+
+
 async def test_a_file_of_version_2_keeps_its_suppressions(tmp_path: Path) -> None:
     """An address had one reason then, and may have several now; whatever else is in the file stays."""
     path = tmp_path / "old.db"
@@ -253,6 +275,7 @@ async def test_a_file_of_version_2_keeps_its_suppressions(tmp_path: Path) -> Non
         INSERT INTO settings VALUES ('kept', 'yes');
         PRAGMA user_version = 2;
     """)
+    connection.execute(OLD_KEYS)
     connection.close()
     for _ in range(2):
         store = SqliteStore(path)
@@ -268,7 +291,8 @@ async def test_a_file_of_version_3_learns_of_tickets(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     connection = apsw.Connection(str(path))
     schema.create(connection)
-    connection.execute("DROP TABLE tickets; PRAGMA user_version = 3;")
+    connection.execute("DROP TABLE tickets; DROP TABLE keys; PRAGMA user_version = 3;")
+    connection.execute(OLD_KEYS)
     connection.close()
     store = SqliteStore(path)
     await store.open()

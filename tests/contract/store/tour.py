@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from heliograph.core.keys import ApiKey
 from heliograph.core.model import Device, Key, Level, Preferences, User
-from heliograph.core.ports import ApiKey, InboxQuery, Reached, Store
+from heliograph.core.ports import InboxQuery, Reached, Store
 from heliograph.core.suppressing import Suppression, SuppressionQuery
 from tests.contract.store.examples import NOW, TENANT, batch, event, key, letter, notification, submission, ticket
 
@@ -122,7 +123,10 @@ async def _people(store: Store) -> None:
         await store.unsuppress(key("a@x"), reason)
     await store.bury([letter(one) for one in [notification()]])
     await store.erase_user(ANNA)
-    await store.add_key(ApiKey("digest", TENANT, "hg", NOW))
+    await store.add_key(ApiKey(digest="digest", tenant=TENANT, prefix="hg", created_at=NOW))
+    await store.api_keys(TENANT)
+    await store.end_key("digest", NOW + 1)
+    await store.touch_key("digest", NOW)
     await store.api_key("digest")
     await store.keep("name", "value")
     await store.replace("name", "value")
