@@ -114,3 +114,8 @@ class UserTokens:
         if expires_at <= self._clock():
             raise Problem("unauthorized")
         return Key(tenant, subject), expires_at
+
+
+def is_operator(authorization: str | None, token: str) -> bool:
+    """Whether an Authorization header shows the operator's token; an empty token = everybody may see."""
+    return not token or hmac.compare_digest((authorization or "").encode(), f"Bearer {token}".encode())

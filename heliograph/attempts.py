@@ -94,6 +94,7 @@ class Attempts:
         if keep is not None:
             await self._persist(keep)
         await self._persist(lambda: self._store.record(events))
+        telemetry.count_ends(events)
         concluded = iter(ended)
         return [next(concluded) if isinstance(start, int) else start for start in starts]
 

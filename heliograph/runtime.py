@@ -13,11 +13,11 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from heliograph import telemetry
+from heliograph.loop_lag import LAG
 
 DRAIN_S: Final = 15.0
 """What isn't done by then is cancelled; SIGTERM to exit takes 20 s at the most (CONTRACT section 0)."""
 _RESTART_S: Final = 1.0
-_LAG_EVERY_S: Final = 0.5
 
 log = telemetry.logger("runtime")
 
@@ -34,7 +34,7 @@ async def run_services(
 ) -> None:
     """Returns when all services have ended after `stop`, or `DRAIN_S` after it."""
     tasks = [asyncio.create_task(_keep_running(service, stop), name=service.name) for service in services]
-    beside = [asyncio.create_task(_watch_lag(), name="lag")]
+    beside = [asyncio.create_task(LAG.watch(), name="lag")]
     if on_started:
         beside.append(asyncio.ensure_future(on_started()))
     try:
@@ -59,14 +59,6 @@ async def _keep_running(service: Service, stop: asyncio.Event) -> None:
             log.exception("service_failed", action="restart", service=service.name)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _RESTART_S)
-
-
-async def _watch_lag() -> None:
-    loop = asyncio.get_running_loop()
-    while True:
-        due = loop.time() + _LAG_EVERY_S
-        await asyncio.sleep(_LAG_EVERY_S)
-        telemetry.loop_lag_seconds.set(max(0.0, loop.time() - due))
 
 
 def stop_on_signals() -> asyncio.Event:

@@ -18,7 +18,7 @@ from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Sen
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from heliograph import __version__, telemetry
-from heliograph.access import ServerKeys, UserTokens
+from heliograph.access import ServerKeys, UserTokens, is_operator
 from heliograph.core.errors import (
     ERRORS,
     Flaw,
@@ -226,6 +226,7 @@ def application(
     ready: Callable[[], Awaitable[dict[str, Any]]],
     before_metrics: Callable[[], Awaitable[None]],
     cors_origins: Sequence[str] = ("*",),
+    token: str = "",
 ) -> Litestar:
     """The ASGI application of some roles' handlers.
 
@@ -234,6 +235,7 @@ def application(
         before_metrics: refreshes the gauges that are read on demand.
         cors_origins: pages of other origins that may call. Credentials are bearer tokens, never cookies, so that a
             foreign page can't borrow anyone's.
+        token: the bearer token that `/metrics` and the details of `/readyz` ask for; empty = everybody sees them.
     """
 
     @get("/healthz", include_in_schema=False)
@@ -241,11 +243,14 @@ def application(
         return json({"status": "ok", "version": __version__})
 
     @get("/readyz", include_in_schema=False)
-    async def readyz() -> Response[bytes]:
-        return json({"status": "ready", **await ready()})
+    async def readyz(request: AnyRequest) -> Response[bytes]:
+        details = await ready()
+        return json({"status": "ready", **(details if is_operator(header(request, b"authorization"), token) else {})})
 
     @get("/metrics", include_in_schema=False)
-    async def metrics() -> Response[bytes]:
+    async def metrics(request: AnyRequest) -> Response[bytes]:
+        if not is_operator(header(request, b"authorization"), token):
+            raise Problem("unauthorized")
         await before_metrics()
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 

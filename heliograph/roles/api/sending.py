@@ -26,7 +26,7 @@ from heliograph.core.sending import SendRequest
 from heliograph.web import AnyRequest, Callers, header, json, raw_body
 
 log = telemetry.logger("api")
-_ACCEPTED: Final = {level: telemetry.accepted_total.labels(level.name.lower()) for level in Level}
+_ACCEPTED: Final = telemetry.by_level(telemetry.accepted_total)
 
 
 class Sending:
