@@ -9,11 +9,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter as Counted
 from collections.abc import Iterable, Mapping
+from itertools import product
 from typing import Final
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram, Info, disable_created_metrics
 
+from heliograph.core.errors import ERRORS
+from heliograph.core.lanes import LANES
 from heliograph.core.lifecycle import Event
 from heliograph.core.model import Level
 
@@ -21,7 +24,6 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 _FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SLOW: Final = (*_FAST, 30.0, 60.0, 300.0, 1800.0)
 """1, 5 and 60 s are limits of service levels (docs/operations.md): each has its bucket."""
-_ENDS: Final = frozenset({"sent", "delivered", "failed", "suppressed", "expired", "cancelled"})
 
 # --- accepting ----------------------------------------------------------------------------------------------------
 accepted_total = Counter("heliograph_accepted_total", "Notifications accepted and durable", ["level"])
@@ -76,9 +78,20 @@ ws_accepted_total = Counter("heliograph_ws_accepted_total", "WebSockets that wer
 ws_frames_total = Counter("heliograph_ws_frames_total", "Frames of live connections", ["direction"])
 ws_slow_closed_total = Counter("heliograph_ws_slow_closed_total", "WebSockets closed because they read too slowly")
 loop_lag_seconds = Gauge("heliograph_event_loop_lag_seconds", "How late the event loop woke, worst of 15 s")
-invariant_violations_total = Counter(
-    "heliograph_invariant_violations_total", "Bugs met, each with a line in the log", ["action"]
-)
+invariant_violations_total = Counter("heliograph_invariant_violations_total", "Bugs met, each with a line in the log")
+
+# A series that begins at its first event shows no increase of it: what alerts look at begins at 0.
+CHANNELS: Final = ("in_app", "push", "email", "routing")
+ENDS: Final = ("sent", "delivered", "failed", "suppressed", "expired")
+REPUBLISHED: Final = ("due", "lost", "unrouted", "batch", "unseen")
+for _code in ERRORS:
+    requests_refused_total.labels(_code)
+for _lane in LANES:
+    publish_failed_total.labels(_lane.name)
+for _reason in REPUBLISHED:
+    reconciler_republished_total.labels(_reason)
+for _channel, _state in product(CHANNELS, ENDS):
+    terminal_total.labels(_channel, _state)
 
 
 def by_level(metric: Counter) -> Mapping[Level, Counter]:
@@ -122,7 +135,7 @@ def observe(histogram: Histogram, value: float, count: int) -> None:
 def count_ends(events: Iterable[Event]) -> None:
     """Counts those that end a delivery. Call it where they are recorded, when they are."""
     for (channel, state), count in Counted(
-        (event.target.partition(":")[0], event.kind) for event in events if event.kind in _ENDS
+        (event.target.partition(":")[0], event.kind) for event in events if event.kind in ENDS
     ).items():
         terminal_total.labels(channel, state).inc(count)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from prometheus_client import generate_latest
 from prometheus_client.metrics import MetricWrapperBase
@@ -23,6 +24,7 @@ def shown_metrics() -> dict[str, tuple[str, ...]]:
     return {name: labels.get(re.sub("_(total|info)$", "", name), ()) for name, _ in types}
 
 
+@cache
 def shown_series() -> dict[str, tuple[str, ...]]:
     """What can be asked for: the metrics, and a histogram's three series each."""
     types = dict(re.findall(r"^# TYPE (\S+) (\w+)$", generate_latest().decode(), re.MULTILINE))
