@@ -69,6 +69,11 @@ reconciler_round_at = Gauge(
     "heliograph_reconciler_last_round_timestamp_seconds", "When this process last went through all that was due"
 )
 
+heartbeat_at = Gauge(
+    "heliograph_heartbeat_delivered_timestamp_seconds", "When a heartbeat notification last came through"
+)
+heartbeat_seconds = Gauge("heliograph_heartbeat_seconds", "How long the last one took, accepted to delivered")
+
 # --- this process -------------------------------------------------------------------------------------------------
 build = Info("heliograph_build", "What runs here")
 backend_up = Gauge("heliograph_backend_up", "1 while this process reaches it", ["backend"])
