@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from heliograph import telemetry
+from heliograph import telemetry, tracing
 from heliograph.core.errors import PresenceUnavailable, QueueUnavailable, StoreUnavailable
 from heliograph.core.ids import accepted_at
 from heliograph.core.lanes import Lane, LaneItem
@@ -130,6 +130,8 @@ class Consumer:
             await self._queue.give_back(batch)
         took_s = time.perf_counter() - started
         self._stage.took(batch[0].level, took_s)
+        if tracing.spans is not None:
+            tracing.spans.handled(self._lane, batch, took_s, done=done)
         if _FEW < len(batch) < self._batch_max:
             # Items come faster than small batches can be handled: given as long to gather as this one took, the next
             # batch is larger and each of its items cheaper. A backlog (a full batch) waits for nothing.

@@ -1,7 +1,7 @@
 """How log lines are written: structured, to standard error, one line per happening.
 
-Lines carry `action` (a verb) and, where there is one, `notification`; secrets and message texts are never logged. What
-the log calls a `bug` is counted as well, so that an alert can tell.
+Lines carry `action` (a verb) and, where there is one, `notification` with its `trace_id`; secrets and message texts are
+never logged. What the log calls a `bug` is counted as well, so that an alert can tell.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 
 import structlog
 
-from heliograph import telemetry
+from heliograph import telemetry, tracing
 
 
 def count_bugs(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -26,6 +26,7 @@ def configure_logging(level: str, style: str) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         count_bugs,
+        tracing.add_trace_id,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,

@@ -78,6 +78,8 @@ class Settings(BaseSettings):
     metrics_port: int = Field(ge=0, le=65_535)
     metrics_token: SecretStr
     heartbeat_notification_every_s: float = Field(ge=0)
+    otlp_url: str
+    otlp_ratio: float = Field(ge=0, le=1)
     log_level: Literal["debug", "info", "warning", "error"]
     log_format: Literal["auto", "json", "text"]
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from heliograph import logs, telemetry
+from heliograph import logs, telemetry, tracing
 from heliograph.cli import demo
 from heliograph.cli.backends import BundledServers, connect, secrets_of, store_of
 from heliograph.cli.banner import show
@@ -60,6 +60,7 @@ async def run(options: Options, console: Console) -> None:
             roles.handlers += demo.handlers(roles, backends, lab)
         health = Health(names, roles, backends, stop)
         await _observe(settings, health, undo)
+        _trace(settings, names, undo)
         services: list[Service] = list(roles.services)
         front = None
         if options.api:
@@ -91,6 +92,19 @@ async def _observe(settings: Settings, health: Health, undo: AsyncExitStack) -> 
         await server.start()
         undo.push_async_callback(server.stop)
         telemetry.logger("cli").info("observed", action="start", port=listener.getsockname()[1])
+
+
+def _trace(settings: Settings, roles: Sequence[str], undo: AsyncExitStack) -> None:
+    """Starts writing spans, if somebody wants them. Raises `ValueError` without the extra."""
+    if not settings.otlp_url:
+        return
+    try:
+        from heliograph.otel import exporting  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ValueError(f"HELIOGRAPH_OTLP_URL needs `pip install heliograph[otel]` ({error})") from error
+    spans = exporting(settings.otlp_url, settings.otlp_ratio, roles)
+    tracing.spans = spans
+    undo.callback(spans.close)
 
 
 async def _links(options: Options, settings: Settings, store: Store) -> UnsubscribeLinks:

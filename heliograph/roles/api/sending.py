@@ -13,7 +13,7 @@ from typing import Final
 from litestar import Response, post
 from litestar.types import ControllerRouterHandler
 
-from heliograph import telemetry
+from heliograph import telemetry, tracing
 from heliograph.batching import Batcher
 from heliograph.core import sending
 from heliograph.core.errors import Flaw, Overloaded, Problem, QueueUnavailable
@@ -45,13 +45,19 @@ class Sending:
         await self._accept.drained()
         await self._publish.drained()
 
-    async def accept(self, submission: Submission) -> Accepted:
-        """Durable when it returns. Raises `Problem`, `Overloaded` or `StoreUnavailable`."""
+    async def accept(self, submission: Submission, caller: str | None = None) -> Accepted:
+        """Durable when it returns. `caller`: the request's `traceparent`.
+
+        Raises `Problem`, `Overloaded` or `StoreUnavailable`.
+        """
         started = time.perf_counter()
         result = await self._accept.submit(submission)
         if isinstance(result, Mismatch):
             raise Problem("idempotency_mismatch")
-        telemetry.accept_seconds.observe(time.perf_counter() - started)
+        took_s = time.perf_counter() - started
+        telemetry.accept_seconds.observe(took_s)
+        if tracing.spans is not None and not result.replayed:
+            tracing.spans.accepted(result.id, took_s, caller)
         if not result.replayed and result.id == submission.id:
             self.hand_over(submission)
         return result
@@ -123,6 +129,6 @@ def routes(service: Sending, callers: Callers, clock: Clock) -> list[ControllerR
         keyed = key or wanted.idempotency_key
         fingerprint = sending.fingerprint_of(body) if keyed else ""
         submission = sending.submission(wanted, tenant, clock(), fingerprint, key)
-        return answer(await service.accept(submission), wanted)
+        return answer(await service.accept(submission, header(request, b"traceparent")), wanted)
 
     return [send]
