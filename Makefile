@@ -87,6 +87,8 @@ lock: ## compile the requirements anew (needs uv)
 	@$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
 		pyproject.toml requirements/build.in -o requirements/runtime.txt
 	@$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
+		--extra otel pyproject.toml requirements/build.in -c requirements/runtime.txt -o requirements/otel.txt
+	@$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
 		--extra test pyproject.toml requirements/build.in -c requirements/runtime.txt -o requirements/test.txt
 
 alerts: ## test the alert rules with promtool (needs Go; builds it once, ten minutes)
