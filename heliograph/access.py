@@ -224,3 +224,8 @@ class UserTokens:
         if key is None:
             raise jwt.InvalidKeyError("unknown kid")
         return key, self._keys.algorithm
+
+
+def is_operator(authorization: str | None, token: str) -> bool:
+    """Whether an Authorization header shows the operator's token; an empty token = everybody may see."""
+    return not token or hmac.compare_digest((authorization or "").encode(), f"Bearer {token}".encode())

@@ -84,6 +84,11 @@ class Settings(BaseSettings):
     reconcile_every_s: float = Field(gt=0)
     reconcile_batch: int = Field(ge=1)
 
+    metrics_port: int = Field(ge=0, le=65_535)
+    metrics_token: SecretStr
+    heartbeat_notification_every_s: float = Field(ge=0)
+    otlp_url: str
+    otlp_ratio: float = Field(ge=0, le=1)
     log_level: Literal["debug", "info", "warning", "error"]
     log_format: Literal["auto", "json", "text"]
 

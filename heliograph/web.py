@@ -17,7 +17,7 @@ from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from heliograph import __version__
-from heliograph.access import ServerKeys, UserTokens
+from heliograph.access import ServerKeys, UserTokens, is_operator
 from heliograph.core.errors import (
     Flaw,
     Problem,
@@ -176,6 +176,7 @@ def application(
     before_metrics: Callable[[], Awaitable[None]],
     cors_origins: Sequence[str] = ("*",),
     door: Door | None = None,
+    token: str = "",
 ) -> Litestar:
     """The ASGI application of some roles' handlers.
 
@@ -185,6 +186,7 @@ def application(
         cors_origins: pages of other origins that may call. Credentials are bearer tokens, never cookies, so that a
             foreign page can't borrow anyone's.
         door: lets nobody in who would fill the memory; None = everybody is let in.
+        token: the bearer token that `/metrics` and the details of `/readyz` ask for; empty = everybody sees them.
     """
 
     @get("/healthz", include_in_schema=False)
@@ -192,11 +194,14 @@ def application(
         return json({"status": "ok", "version": __version__})
 
     @get("/readyz", include_in_schema=False)
-    async def readyz() -> Response[bytes]:
-        return json({"status": "ready", **await ready()})
+    async def readyz(request: AnyRequest) -> Response[bytes]:
+        details = await ready()
+        return json({"status": "ready", **(details if is_operator(header(request, b"authorization"), token) else {})})
 
     @get("/metrics", include_in_schema=False)
-    async def metrics() -> Response[bytes]:
+    async def metrics(request: AnyRequest) -> Response[bytes]:
+        if not is_operator(header(request, b"authorization"), token):
+            raise Problem("unauthorized")
         await before_metrics()
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 

@@ -52,6 +52,7 @@ from heliograph.roles.api import (
 )
 from heliograph.roles.email_sender import EmailSender
 from heliograph.roles.email_worker import EmailWorker
+from heliograph.roles.heartbeat import Heartbeat
 from heliograph.roles.inapp_worker import InAppWorker
 from heliograph.roles.push_receipts import PushReceipts
 from heliograph.roles.push_worker import PushWorker
@@ -282,10 +283,14 @@ class Roles:
 
     def _reconciler(self) -> Sequence[Service]:
         b, s = self._backends, self._settings
-        return [Reconciler(
+        reconciler = Reconciler(
             b.store, b.queue, self._planner, now, unseen_after_s=s.unseen_after_s, every_s=s.reconcile_every_s,
             batch=s.reconcile_batch,
-        )]  # fmt: skip
+        )  # fmt: skip
+        every_s = s.heartbeat_notification_every_s
+        if not every_s:
+            return [reconciler]
+        return [reconciler, Heartbeat(b.store, b.queue, b.presence, b.streams, b.bus, now, every_s)]
 
     def _attempts(self, resent: frozenset[Level] = frozenset(Level)) -> Attempts:
         """`resent`: the levels whose attempts of unknown outcome are repeated at once."""

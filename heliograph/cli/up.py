@@ -11,14 +11,15 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from heliograph import telemetry
+from heliograph import logs, telemetry, tracing
 from heliograph.cli import demo
 from heliograph.cli.backends import BundledServers, connect, secrets_of, store_of
 from heliograph.cli.banner import show
 from heliograph.cli.front import Front
+from heliograph.cli.health import Health
 from heliograph.cli.options import Options
 from heliograph.cli.roles import HTTP_ROLES, Roles, providers_of
-from heliograph.cli.serving import HttpServer, listen
+from heliograph.cli.serving import HealthServer, HttpServer, listen, listen_from
 from heliograph.core.ports import Store
 from heliograph.lab.apns_identity import KEY_ID, TEAM_ID, TOPIC
 from heliograph.lab.server import Lab
@@ -40,7 +41,7 @@ async def run(options: Options, console: Console) -> None:
     async with AsyncExitStack() as undo:
         lab = await _lab(options, undo) if options.lab else None
         settings = load(options.config, **(await _lab_settings(lab, options.folder) if lab else {}))
-        telemetry.configure_logging(settings.log_level, settings.log_format)
+        logs.configure_logging(settings.log_level, settings.log_format)
         servers = BundledServers(options.folder)
         if options.bundled:
             undo.push_async_callback(servers.stop)
@@ -57,6 +58,9 @@ async def run(options: Options, console: Console) -> None:
         roles = Roles(names, settings, backends, providers, token_secret, key, links)
         if options.demo and lab:
             roles.handlers += demo.handlers(roles, backends, lab)
+        health = Health(names, roles, backends, stop)
+        await _observe(settings, health, undo)
+        _trace(settings, names, undo)
         services: list[Service] = list(roles.services)
         front = None
         if options.api:
@@ -65,7 +69,7 @@ async def run(options: Options, console: Console) -> None:
         http = None
         if options.port is not None:
             port = front.inner_port if front else options.port
-            http = HttpServer(roles, backends, listen(settings.host, port), settings.cors_origins)
+            http = HttpServer(roles, health, listen(settings.host, port), settings)
             services.append(http)
 
         async def announce() -> None:
@@ -78,6 +82,29 @@ async def run(options: Options, console: Console) -> None:
             show(console, options, settings, key, lab, time.perf_counter() - started)
 
         await run_services(services, stop, announce)
+
+
+async def _observe(settings: Settings, health: Health, undo: AsyncExitStack) -> None:
+    """Opens this process's own port for metrics and probes."""
+    if settings.metrics_port:
+        listener = listen_from(settings.host, settings.metrics_port)
+        server = HealthServer(health, listener, settings.metrics_token.get_secret_value())
+        await server.start()
+        undo.push_async_callback(server.stop)
+        telemetry.logger("cli").info("observed", action="start", port=listener.getsockname()[1])
+
+
+def _trace(settings: Settings, roles: Sequence[str], undo: AsyncExitStack) -> None:
+    """Starts writing spans, if somebody wants them. Raises `ValueError` without the extra."""
+    if not settings.otlp_url:
+        return
+    try:
+        from heliograph.otel import exporting  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ValueError(f"HELIOGRAPH_OTLP_URL needs `pip install heliograph[otel]` ({error})") from error
+    spans = exporting(settings.otlp_url, settings.otlp_ratio, roles)
+    tracing.spans = spans
+    undo.callback(spans.close)
 
 
 async def _links(options: Options, settings: Settings, store: Store) -> UnsubscribeLinks:

@@ -12,6 +12,7 @@ from typing import Final
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _ULID_LENGTH: Final = 26
+_ULID_BITS: Final = (1 << 128) - 1
 _INDEX_DIGITS: Final = 9
 """More digits than any batch has; Python itself refuses to read thousands of them."""
 NOTIFICATION: Final = "ntf_"
@@ -41,6 +42,17 @@ def accepted_at(any_id: str) -> int:
     for character in time:
         made = made * 32 + _ALPHABET.index(character)
     return made
+
+
+def ulid_of(any_id: str) -> int:
+    """The ULID in an id, as a number of 128 bits; a member's is its batch's. 0 for an id without one."""
+    text = any_id.rpartition("_")[2][:_ULID_LENGTH]
+    if len(text) < _ULID_LENGTH or not all(character in _ALPHABET for character in text):
+        return 0
+    number = 0
+    for character in text:
+        number = number * 32 + _ALPHABET.index(character)
+    return number & _ULID_BITS
 
 
 def new_notification_id(now_ms: int) -> str:

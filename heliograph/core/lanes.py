@@ -143,25 +143,29 @@ LaneItem = IngestItem | BatchItem | InAppItem | PushItem | EmailItem | OutboxIte
 
 
 class Lane(msgspec.Struct, frozen=True):
-    """One row: who pulls it (`role`), what it holds (`item`, as a msgspec type), how many items a message may pack."""
+    """One row: who pulls it (`role`), what it holds (`item`, as a msgspec type), how many items a message may pack.
+
+    `channel`: what its work is for, as metrics say it; `routing` = not decided yet.
+    """
 
     name: str
     role: str
     item: object
+    channel: str
     pack: int = 500
     max_bytes: int = 2 * 1024**3
 
 
-INGEST: Final = Lane("ingest", "router", IngestItem | BatchItem)
-INAPP: Final = Lane("inapp", "inapp-worker", InAppItem)
-PUSH: Final = Lane("push", "push-worker", PushItem, pack=100)
+INGEST: Final = Lane("ingest", "router", IngestItem | BatchItem, "routing")
+INAPP: Final = Lane("inapp", "inapp-worker", InAppItem, "in_app")
+PUSH: Final = Lane("push", "push-worker", PushItem, "push", pack=100)
 """For FCM. Each push provider has a lane of its own: one that is slow, paused or down must not hold another's pushes,
 and within each the order stays strict."""
-PUSH_APNS: Final = Lane("push-apns", "push-worker", PushItem, pack=100)
-PUSH_WEB: Final = Lane("push-web", "push-worker", PushItem, pack=100)
-PUSH_EXPO: Final = Lane("push-expo", "push-worker", PushItem, pack=100)
-EMAIL: Final = Lane("email", "email-worker", EmailItem)
-OUTBOX: Final = Lane("outbox", "email-sender", OutboxItem, pack=25)
+PUSH_APNS: Final = Lane("push-apns", "push-worker", PushItem, "push", pack=100)
+PUSH_WEB: Final = Lane("push-web", "push-worker", PushItem, "push", pack=100)
+PUSH_EXPO: Final = Lane("push-expo", "push-worker", PushItem, "push", pack=100)
+EMAIL: Final = Lane("email", "email-worker", EmailItem, "email")
+OUTBOX: Final = Lane("outbox", "email-sender", OutboxItem, "email", pack=25)
 """The rate-limit queue. Small packs: an envelope belongs to one sender until all of its mails are settled."""
 
 PUSH_LANES: Final[Mapping[DeviceKind, Lane]] = {

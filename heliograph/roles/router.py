@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Final
 
+from heliograph import telemetry
 from heliograph.core.lanes import INGEST, BatchItem, IngestItem, LaneItem
 from heliograph.core.lifecycle import IN_APP, INBOX, Event
 from heliograph.core.model import Batch, Key, Millis, Notification
@@ -77,6 +78,7 @@ class Router:
         # redelivered batch writes the same rows; a crash between the two lines is the reconciler's to find.
         leaving = [notification for notification, _, decision in routes if decision.leaves_for_page]
         _, stopped = await asyncio.gather(self._store.record(events, check_at), self._begin(leaving, now))
+        telemetry.count_ends(events)
         handover = Handover()
         for notification, known, decision in routes:
             if notification.key not in stopped:

@@ -27,6 +27,9 @@ class MemoryStore(MemoryPeople, MemoryTopics):
     async def ping(self) -> None:
         assert self._kept
 
+    def in_use(self) -> int:
+        return 0
+
     async def close_store(self) -> None:
         self._open = False
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from litestar import Response, post
 from litestar.types import ControllerRouterHandler
 
-from heliograph import telemetry
+from heliograph import telemetry, tracing
 from heliograph.batching import Batcher
 from heliograph.core import sending
 from heliograph.core.errors import Flaw, Overloaded, Problem, QueueUnavailable
@@ -30,7 +31,7 @@ from heliograph.roles.api.claims import PATIENCE_S, Claims
 from heliograph.web import SEND, AnyRequest, Callers, header, json, raw_body
 
 log = telemetry.logger("api")
-_ACCEPTED: Final = {level: telemetry.accepted_total.labels(level.name.lower()) for level in Level}
+_ACCEPTED: Final = telemetry.by_level(telemetry.accepted_total)
 
 
 class Sending:
@@ -66,18 +67,24 @@ class Sending:
             await self._quotas.spare(caller.tenant, wanted.recipients)
         await self._quotas.spend(caller, count)
 
-    async def accept(self, submission: Submission) -> Accepted:
-        """Durable when it returns. Raises `Problem`, `Overloaded` or `StoreUnavailable`."""
+    async def accept(self, submission: Submission, caller: str | None = None) -> Accepted:
+        """Durable when it returns. `caller`: the request's `traceparent`.
+
+        Raises `Problem`, `Overloaded` or `StoreUnavailable`.
+        """
         if self._door:
             self._door.check(submission.level)
-        return await self._claims.in_turn(submission, self._store)
+        return await self._claims.in_turn(submission, partial(self._store, caller=caller))
 
-    async def _store(self, submission: Submission) -> Accepted:
+    async def _store(self, submission: Submission, caller: str | None = None) -> Accepted:
         started = time.perf_counter()
         result = await self._accept.submit(submission)
         if isinstance(result, Mismatch):
             raise Problem("idempotency_mismatch")
-        telemetry.accept_seconds.observe(time.perf_counter() - started)
+        took_s = time.perf_counter() - started
+        telemetry.accept_seconds.observe(took_s)
+        if tracing.spans is not None and not result.replayed:
+            tracing.spans.accepted(result.id, took_s, caller)
         if not result.replayed and result.id == submission.id:
             self.hand_over(submission)
         return result
@@ -152,6 +159,6 @@ def routes(service: Sending, callers: Callers, clock: Clock) -> list[ControllerR
         keyed = key or wanted.idempotency_key
         fingerprint = sending.fingerprint_of(body) if keyed else ""
         submission = sending.submission(wanted, caller.tenant, clock(), fingerprint, key)
-        return answer(await service.accept(submission), wanted)
+        return answer(await service.accept(submission, header(request, b"traceparent")), wanted)
 
     return [send]
