@@ -13,6 +13,7 @@ from litestar.types import ControllerRouterHandler
 from heliograph import telemetry
 from heliograph.access import ServerKeys, UserTokens
 from heliograph.attempts import Attempts
+from heliograph.autoscaling import Autoscaler, bounds_of
 from heliograph.cli.backends import Backends, now
 from heliograph.cli.guards import guards_of
 from heliograph.consumer import Consumer, Handle
@@ -37,6 +38,7 @@ from heliograph.providers.vapid import Vapid
 from heliograph.providers.webpush import WebPush, guarded_http
 from heliograph.roles import webhooks
 from heliograph.roles.api import (
+    autoscale,
     bulk,
     email_settings,
     inbox,
@@ -63,6 +65,7 @@ from heliograph.senders import Senders
 from heliograph.settings import Settings
 from heliograph.unsubscribing import UnsubscribeLinks
 from heliograph.web import Callers
+from heliograph.work import WorkReports
 
 HTTP_ROLES: Final = ("api", "webhooks", "realtime")
 ROLES: Final = (
@@ -176,6 +179,7 @@ class Roles:
         self.tokens = UserTokens(token_secret, now)
         self._planner = Planner(backends.store, backends.presence, now, providers.means)
         self.guards = guards_of(settings, backends.cells, [provider.name for provider in providers.everyone])
+        self.autoscaler = self._autoscaler()
         self.sending = sending.Sending(backends.store, backends.queue, now, settings.accept_high_water)
         self.node = self._realtime() if "realtime" in names else None
         self.handlers = self._handlers(names)
@@ -203,6 +207,7 @@ class Roles:
             handlers += webpush.routes(self._providers.webpush_key, callers)
             handlers += inbox.routes(b.store, InboxFanout(b.presence, b.bus, now), callers, now)
             handlers += operations.routes(b.store, b.queue, callers, now)
+            handlers += autoscale.routes(self.autoscaler.sizes)
             handlers += suppressions.routes(b.store, callers, now)
             handlers += email_settings.routes(Senders(b.store, now), callers)
         if "webhooks" in names:
@@ -222,6 +227,9 @@ class Roles:
             "reconciler": self._reconciler,
         }
         services: list[Service] = [service for name in names if name in makers for service in makers[name]()]
+        workers = [service for service in services if isinstance(service, Consumer)]
+        if workers:
+            services.append(WorkReports(workers, self._backends.cells, now))
         return [*services, self.node] if self.node else services
 
     def _router(self) -> Sequence[Service]:
@@ -278,6 +286,13 @@ class Roles:
             b.store, b.queue, self._planner, now, unseen_after_s=s.unseen_after_s, every_s=s.reconcile_every_s,
             batch=s.reconcile_batch,
         )]  # fmt: skip
+
+    def _autoscaler(self) -> Autoscaler:
+        b, s = self._backends, self._settings
+        bounds = bounds_of(s.autoscale_processes, s.autoscale_target_s, s.autoscale_calm_s)
+        mail = [self.guards[provider.name] for provider in self._providers.mail]
+        push = [self.guards[name] for name in dict.fromkeys(p.name for p in self._providers.push.values())]
+        return Autoscaler(b.queue, b.cells, now, bounds, {"email-sender": mail, "push-worker": push})
 
     def _attempts(self, resent: frozenset[Level] = frozenset(Level)) -> Attempts:
         """`resent`: the levels whose attempts of unknown outcome are repeated at once."""
