@@ -69,6 +69,13 @@ async def _watch_lag() -> None:
         telemetry.loop_lag_seconds.set(max(0.0, loop.time() - due))
 
 
+def hangup_event() -> asyncio.Event:
+    """An event that every SIGHUP sets."""
+    hangup = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
+    return hangup
+
+
 def stop_on_signals() -> asyncio.Event:
     """An event that SIGTERM and SIGINT set; a second signal ends the process the hard way."""
     stop = asyncio.Event()

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from litestar.types import ControllerRouterHandler
 
@@ -72,6 +72,7 @@ ROLES: Final = (
     "api", "router", "inapp-worker", "push-worker", "email-worker", "email-sender", "realtime", "webhooks",
     "reconciler",
 )  # fmt: skip
+WORKERS: Final = tuple(role for role in ROLES if role not in HTTP_ROLES)
 _LEASE_MARGIN_S: Final = 5.0
 _MAILS: Final = 25
 """In a batch of the e-mail sender."""
@@ -105,7 +106,7 @@ class Providers:
             await provider.close()
 
 
-def providers_of(settings: Settings, fcm_account: dict[str, Any] | None = None) -> Providers:
+def providers_of(settings: Settings) -> Providers:
     """The configured providers, e-mail in its order. Raises `ValueError` for a name without its settings."""
 
     def http() -> Http:
@@ -124,8 +125,8 @@ def providers_of(settings: Settings, fcm_account: dict[str, Any] | None = None) 
     if missing:
         raise ValueError(f"HELIOGRAPH_EMAIL_PROVIDERS names {', '.join(missing)}, but its settings are missing")
     push: dict[str, PushProvider] = {}
-    if fcm_account or settings.fcm_service_account:
-        fcm = Fcm(settings.fcm_url, fcm_account or Path(settings.fcm_service_account), http())
+    if settings.fcm_service_account:
+        fcm = Fcm(settings.fcm_url, Path(settings.fcm_service_account), http())
         push |= dict.fromkeys(fcm.kinds, fcm)
     vapid = _vapid(settings)
     if vapid:

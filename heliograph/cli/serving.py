@@ -10,6 +10,8 @@ from typing import Any
 
 import uvicorn
 from litestar import Litestar
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from heliograph import telemetry
 from heliograph.cli.backends import Backends, now
@@ -19,8 +21,10 @@ from heliograph.web import application
 
 _WS_DRAIN_S = 8.0
 _HTTP_DRAIN_S = 5
+_IDLE_S = 3.0
+"""Longer than the load balancer keeps an idle connection to a process (nginx.conf: 2 s)."""
 _KEEP_ALIVE_S = 75
-"""Longer than a load balancer keeps an idle connection (nginx: 60 s), or it would send a request into one that is just
+"""Longer than a load balancer keeps an idle connection, or it would send a request into one that is just
 being closed, and a POST that may have been taken can't be repeated for the caller."""
 
 
@@ -37,7 +41,12 @@ class HttpServer:
 
     name = "http"
 
-    def __init__(self, roles: Roles, backends: Backends, listener: socket.socket, cors_origins: str = "*") -> None:
+    def __init__(
+        self, roles: Roles, backends: Backends, listener: socket.socket, cors_origins: str = "*", *,
+        handed: bool = False,
+    ) -> None:  # fmt: skip
+        """`handed`: by a supervisor, whose load balancer stands before it."""
+        self._handed = handed
         self._roles = roles
         self._backends = backends
         self._listener = listener
@@ -57,13 +66,28 @@ class HttpServer:
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         self._draining = True
-        if self._roles.node:
-            await self._roles.node.drain(_WS_DRAIN_S)
+        await asyncio.gather(self._send_sockets_away(), self._send_requests_away(server))
         server.should_exit = True
         await serving
         await self._roles.sending.drained()
 
-    def _config(self, app: Litestar) -> uvicorn.Config:
+    async def _send_sockets_away(self) -> None:
+        if self._roles.node:
+            await self._roles.node.drain(_WS_DRAIN_S)
+
+    async def _send_requests_away(self, server: _Server) -> None:
+        """A successor listens at the same open door: what knocks from now on is its. Idle connections are closed by
+        the load balancer, which alone knows that it is not just sending a request into one."""
+        if not self._handed:
+            return
+        for each in server.servers:
+            each.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_IDLE_S):
+                while server.server_state.connections:  # noqa: ASYNC110 - uvicorn has no event for this
+                    await asyncio.sleep(0.05)
+
+    def _config(self, app: ASGIApp) -> uvicorn.Config:
         node = self._roles.node
         return uvicorn.Config(
             app,
@@ -79,7 +103,23 @@ class HttpServer:
             backlog=4096,
         )
 
-    def _app(self) -> Litestar:
+    def _app(self) -> ASGIApp:
+        return self._parting(self._application())
+
+    def _parting(self, app: ASGIApp) -> ASGIApp:
+        """While the process drains, every answer is the last of its connection."""
+
+        async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+            async def last(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    message["headers"] = [*message["headers"], (b"connection", b"close")]
+                await send(message)
+
+            await app(scope, receive, last if self._draining and scope["type"] == ScopeType.HTTP else send)
+
+        return handle
+
+    def _application(self) -> Litestar:
         return application(
             self._roles.handlers,
             ready=self._ready,
