@@ -21,8 +21,8 @@ from heliograph.web import application
 
 _WS_DRAIN_S = 8.0
 _HTTP_DRAIN_S = 5
-_IDLE_S = 3.0
-"""Longer than the load balancer keeps an idle connection to a process (nginx.conf: 2 s)."""
+_IDLE_S = 2.0
+"""Longer than the load balancer keeps an idle connection to a process (nginx.conf: 1 s)."""
 _KEEP_ALIVE_S = 75
 """Longer than a load balancer keeps an idle connection, or it would send a request into one that is just
 being closed, and a POST that may have been taken can't be repeated for the caller."""
