@@ -1,4 +1,4 @@
-"""A client service under way: so many sends a second for as long as it is told to, and a ledger of what came of them."""
+"""A client service under way: so many sends a second until it is told to stop, and a ledger of what came of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import time
 from collections import Counter
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 
@@ -17,7 +17,11 @@ TYPES = ("transactional", "alert", "marketing")
 
 
 class Steady:
-    """`async with`: sends inside. `retries` = how often a send that failed is repeated, with the same key if it has one."""
+    """`async with`: sends inside.
+
+    Args:
+        retries: how often a send that failed is repeated, with the same key if it has one.
+    """
 
     def __init__(self, system: Heliograph, rate: float, *, keyed: bool = False, retries: int = 0) -> None:
         self.accepted: list[str] = []
@@ -31,7 +35,7 @@ class Steady:
         self._running: asyncio.Task[None] | None = None
         self._got = asyncio.Condition()
 
-    async def __aenter__(self) -> Steady:
+    async def __aenter__(self) -> Self:
         self._running = asyncio.create_task(self._send_all())
         return self
 
