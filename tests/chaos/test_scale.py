@@ -15,7 +15,7 @@ from tests.support.eventually import eventually
 from tests.support.steady import Steady
 from tests.support.system import Heliograph
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(120)]
 
 
 def running(system: Heliograph, *roles: str) -> set[int]:

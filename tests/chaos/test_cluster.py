@@ -23,7 +23,7 @@ from tests.support.steady import Steady
 from tests.support.system import Heliograph
 
 __all__ = ["redis_url"]
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
 HALF = (
     ["api", "webhooks"], ["realtime"],
     ["router", "inapp-worker", "push-worker", "email-worker", "email-sender", "reconciler"],
@@ -34,6 +34,14 @@ HALF = (
 async def nodes(tmp_path: Path) -> AsyncIterator[list[NatsNode]]:
     async with nats_cluster(tmp_path / "nats") as found:
         yield found
+
+
+@pytest_asyncio.fixture
+async def far(nodes: list[NatsNode], mongo_database_url: str, redis_url: str) -> AsyncIterator[Far]:
+    made = Far(nodes, mongo_database_url, redis_url)
+    await made.mend()
+    yield made
+    await made.cut()
 
 
 def port_of(url: str) -> int:
@@ -81,12 +89,10 @@ async def moved_leader(nodes: list[NatsNode], stream: str) -> NatsNode:
 
 
 async def test_halves_leaders_and_processes_are_lost(
-    install: Callable[..., Heliograph], nodes: list[NatsNode], mongo_database_url: str, redis_url: str
+    install: Callable[..., Heliograph], nodes: list[NatsNode], far: Far, mongo_database_url: str, redis_url: str
 ) -> None:
     """G1, G3 and G4 in a cluster that loses one part after another."""
     outside = await install("outside").start()
-    far = Far(nodes, mongo_database_url, redis_url)
-    await far.mend()
     near = {
         "nats_url": ",".join(f"nats://127.0.0.1:{node.port}" for node in nodes),
         "store_url": mongo_database_url, "redis_url": redis_url,
