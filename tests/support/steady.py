@@ -20,7 +20,8 @@ class Steady:
     """`async with`: sends inside.
 
     Args:
-        retries: how often a send that failed is repeated, with the same key if it has one.
+        retries: how often a send that failed is repeated, with the same key if it has one, and not before the time
+            that `Retry-After` names.
     """
 
     def __init__(self, system: Heliograph, rate: float, *, keyed: bool = False, retries: int = 0) -> None:
@@ -82,6 +83,8 @@ class Steady:
             async with session.post(self._system.url + "/v1/send", json=body, headers=headers) as response:
                 answer = await response.json()
                 if response.status != 202:
+                    if self._retries:
+                        await asyncio.sleep(float(response.headers.get("Retry-After", 0)))
                     return f"{response.status} {answer}"
         except (aiohttp.ClientError, OSError) as error:
             return repr(error)
