@@ -36,8 +36,8 @@ def running(system: Heliograph, *roles: str) -> set[int]:
 
 
 async def test_api_processes_die_under_load(install: Callable[..., Heliograph]) -> None:
-    """kill -9 of an API process: clients that repeat once (after `Retry-After`) lose no request; with an Idempotency-Key
-    they needn't even repeat, for the load balancer does. Nothing is lost or doubled, and the process is there again."""
+    """kill -9 of an API process: clients that repeat once (after `Retry-After`) lose no request; with a key they
+    needn't even repeat, for the load balancer does. Nothing is lost or doubled, and the process is there again."""
     system = await install(arguments=["--api", "3"]).start()
     async with Steady(system, 80, retries=1) as repeating:
         await repeating.more(60)
