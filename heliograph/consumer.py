@@ -26,6 +26,7 @@ from heliograph.core.outcomes import Dead, Outcome, RetryAt
 from heliograph.core.ports import Clock, DeadLetter, Pulled, Queue, Store
 from heliograph.core.reconciling import LONG_DELAY_MS
 from heliograph.gate import Admission, Gate, admission_of
+from heliograph.work import Work
 
 Handle = Callable[[Sequence[Pulled]], Awaitable[Sequence[Outcome]]]
 AWAY: Final = (StoreUnavailable, QueueUnavailable, PresenceUnavailable)
@@ -56,6 +57,7 @@ class Consumer:
     ) -> None:  # fmt: skip
         self.name = lane.role
         self._stage = telemetry.Stage(lane.role, lane.channel)
+        self.work = Work()
         self._lane = lane
         self._handle = handle
         self._queue = queue
@@ -118,13 +120,15 @@ class Consumer:
 
     async def _work(self, batch: Sequence[Pulled], stop: asyncio.Event) -> None:
         started = time.perf_counter()
+        done = False
+        self.work.begin()
         try:
             done = await self._done(batch, stop)
         except Exception:  # items that stayed in hand would never be delivered again
             ids = [pulled.item.key.id for pulled in batch]
             log.exception("bug", action="give_back", stage=self.name, notifications=ids)
             await _set_within(stop, _AFTER_BUG_S)
-            done = False
+        self.work.end(len(batch) if done else 0)
         self._gate.ended(admission_of(batch), len(batch))
         if not done:
             await self._queue.give_back(batch)

@@ -144,6 +144,11 @@ class Guard:
             return f"open: {self._seen.breaker.cause}"
         return "paused" if self.paused_for_ms() else "up"
 
+    async def rate(self) -> float:
+        """Calls a second that the account grants just now: 0 in a pause or behind an open breaker."""
+        await self.look()
+        return 0.0 if self.is_open else pacing.rate_at(self._seen.pace, self.rules.pace, self._clock())
+
     async def _learn(self, outcome: ProviderOutcome, begun_at: Millis) -> None:
         now = self._clock()
         answered = accounts.answers(outcome)

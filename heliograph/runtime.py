@@ -61,6 +61,13 @@ async def _keep_running(service: Service, stop: asyncio.Event) -> None:
                 await asyncio.wait_for(stop.wait(), _RESTART_S)
 
 
+def hangup_event() -> asyncio.Event:
+    """An event that every SIGHUP sets."""
+    hangup = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
+    return hangup
+
+
 def stop_on_signals() -> asyncio.Event:
     """An event that SIGTERM and SIGINT set; a second signal ends the process the hard way."""
     stop = asyncio.Event()

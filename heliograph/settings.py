@@ -22,6 +22,7 @@ class Settings(BaseSettings):
 
     store_url: SecretStr
     nats_url: SecretStr
+    nats_replicas: int = Field(ge=1, le=5)
     redis_url: SecretStr
     public_url: str
     host: str
@@ -83,6 +84,9 @@ class Settings(BaseSettings):
     batch_max: int = Field(ge=1, le=5000)
     reconcile_every_s: float = Field(gt=0)
     reconcile_batch: int = Field(ge=1)
+    autoscale_processes: str
+    autoscale_target_s: float = Field(gt=0)
+    autoscale_calm_s: float = Field(gt=0)
 
     metrics_port: int = Field(ge=0, le=65_535)
     metrics_token: SecretStr

@@ -18,7 +18,8 @@ from heliograph.backends.servers import ServerFailed
 from heliograph.cli import operate
 from heliograph.cli.options import LAB_PORT, Options
 from heliograph.cli.plan import plan
-from heliograph.cli.roles import ROLES
+from heliograph.cli.restart import restart as replace_all
+from heliograph.cli.roles import ROLES, WORKERS
 from heliograph.cli.up import needs_http, run, run_lab
 from heliograph.core.errors import Problem, StoreUnavailable
 from heliograph.core.keys import SCOPES
@@ -51,31 +52,59 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 
 @app.command()
-def up(
+def up(  # noqa: PLR0917 - Typer makes options of them
     port: Port = 8080,
     data: Data = DATA,
     api: Annotated[int, typer.Option(min=0, max=64, help="API processes behind a local nginx; 0 = in-process.")] = 0,
+    realtime: Annotated[int, typer.Option(min=0, max=64, help="Real-time processes behind it; 0 = in-process.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, max=64, help="Processes of all other roles; 0 = in-process.")] = 0,
+    autoscale: Annotated[bool, typer.Option(help="As many processes of each worker role as its lanes need.")] = False,
     lab: Annotated[bool, typer.Option(help="Start the provider lab and point every provider at it.")] = False,
     lab_port: Annotated[int, typer.Option(help="The lab's HTTP port; SMTP and APNs are on the next two.")] = LAB_PORT,
     demo: Annotated[bool, typer.Option(help="Serve the demo shop at /demo; starts the lab too.")] = False,
     config: Config = None,
 ) -> None:
     """Start the whole system on the embedded default."""
-    _run(run(Options(ROLES, data, port, config, api, lab or demo, lab_port, demo=demo), console))
+    _run(run(Options(
+        ROLES, data, port, config, api, realtime, workers, autoscale, lab or demo, lab_port, demo=demo,
+    ), console))  # fmt: skip
 
 
 @app.command("run")
 def run_roles(
     roles: Annotated[list[str], typer.Argument(help=f"Out of: {', '.join(ROLES)}.")],
     port: Annotated[int | None, typer.Option(help="HTTP port; 8080 for roles that serve HTTP, else none.")] = None,
+    listen_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+    tell_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
     config: Config = None,
 ) -> None:
     """Run some roles of a cluster against the servers that the settings name."""
     unknown = [role for role in roles if role not in ROLES]
     if unknown:
         raise typer.BadParameter(f"unknown role: {', '.join(unknown)}")
-    chosen = port if port is not None else 8080 if needs_http(roles) else None
-    _run(run(Options(tuple(dict.fromkeys(roles)), Path(), chosen, config, bundled=False), console))
+    chosen = port if port is not None else 8080 if needs_http(roles) and listen_fd is None else None
+    names = tuple(dict.fromkeys(roles))
+    options = Options(names, Path(), chosen, config, bundled=False, listen_fd=listen_fd, tell_fd=tell_fd)
+    _run(run(options, console))
+
+
+@app.command()
+def autoscale(data: Data = DATA, config: Config = None) -> None:
+    """Run the worker roles of a cluster on this machine, as many processes of each as its lanes need."""
+    _run(run(Options(WORKERS, data, None, config, autoscale=True, bundled=False), console))
+
+
+@app.command()
+def restart(data: Data = DATA) -> None:
+    """Replace the processes of `heliograph up --api … --realtime … --workers …` one after another, without a gap."""
+
+    async def replaced() -> None:
+        failure = await replace_all(data)
+        if failure:
+            raise ServerFailed(failure)
+
+    _run(replaced())
+    console.print("Every process was replaced.")
 
 
 @app.command()

@@ -6,13 +6,14 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from litestar.types import ControllerRouterHandler
 
 from heliograph import telemetry
 from heliograph.access import ServerKeys, UserTokens
 from heliograph.attempts import Attempts
+from heliograph.autoscaling import Autoscaler, bounds_of
 from heliograph.cli.admission import door_of, quotas_of, signing_keys_of
 from heliograph.cli.backends import Backends, now
 from heliograph.cli.guards import guards_of
@@ -38,6 +39,7 @@ from heliograph.providers.vapid import Vapid
 from heliograph.providers.webpush import WebPush, guarded_http
 from heliograph.roles import webhooks
 from heliograph.roles.api import (
+    autoscale,
     bulk,
     email_settings,
     inbox,
@@ -65,12 +67,14 @@ from heliograph.senders import Senders
 from heliograph.settings import Settings
 from heliograph.unsubscribing import UnsubscribeLinks
 from heliograph.web import Callers
+from heliograph.work import WorkReports
 
 HTTP_ROLES: Final = ("api", "webhooks", "realtime")
 ROLES: Final = (
     "api", "router", "inapp-worker", "push-worker", "email-worker", "email-sender", "realtime", "webhooks",
     "reconciler",
 )  # fmt: skip
+WORKERS: Final = tuple(role for role in ROLES if role not in HTTP_ROLES)
 _LEASE_MARGIN_S: Final = 5.0
 _MAILS: Final = 25
 """In a batch of the e-mail sender."""
@@ -104,7 +108,7 @@ class Providers:
             await provider.close()
 
 
-def providers_of(settings: Settings, fcm_account: dict[str, Any] | None = None) -> Providers:
+def providers_of(settings: Settings) -> Providers:
     """The configured providers, e-mail in its order. Raises `ValueError` for a name without its settings."""
 
     def http() -> Http:
@@ -123,8 +127,8 @@ def providers_of(settings: Settings, fcm_account: dict[str, Any] | None = None) 
     if missing:
         raise ValueError(f"HELIOGRAPH_EMAIL_PROVIDERS names {', '.join(missing)}, but its settings are missing")
     push: dict[str, PushProvider] = {}
-    if fcm_account or settings.fcm_service_account:
-        fcm = Fcm(settings.fcm_url, fcm_account or Path(settings.fcm_service_account), http())
+    if settings.fcm_service_account:
+        fcm = Fcm(settings.fcm_url, Path(settings.fcm_service_account), http())
         push |= dict.fromkeys(fcm.kinds, fcm)
     vapid = _vapid(settings)
     if vapid:
@@ -180,6 +184,7 @@ class Roles:
         self._planner = Planner(backends.store, backends.presence, now, providers.means)
         self.guards = guards_of(settings, backends.cells, [provider.name for provider in providers.everyone])
         self.door = door_of(settings)
+        self.autoscaler = self._autoscaler()
         self.sending = sending.Sending(
             backends.store, backends.queue, now, settings.accept_high_water, door=self.door,
             quotas=quotas_of(settings, backends.cells),
@@ -210,6 +215,7 @@ class Roles:
             handlers += webpush.routes(self._providers.webpush_key, callers)
             handlers += inbox.routes(b.store, InboxFanout(b.presence, b.bus, now), callers, now)
             handlers += operations.routes(b.store, b.queue, callers, now)
+            handlers += autoscale.routes(self.autoscaler.sizes)
             handlers += suppressions.routes(b.store, callers, now)
             handlers += email_settings.routes(Senders(b.store, now), callers)
         if "webhooks" in names:
@@ -231,6 +237,9 @@ class Roles:
         services: list[Service] = [service for name in names if name in makers for service in makers[name]()]
         if self._signing_keys and {*names} & {*HTTP_ROLES}:
             services.append(self._signing_keys)
+        workers = [service for service in services if isinstance(service, Consumer)]
+        if workers:
+            services.append(WorkReports(workers, self._backends.cells, now))
         return [*services, self.node] if self.node else services
 
     def _router(self) -> Sequence[Service]:
@@ -291,6 +300,13 @@ class Roles:
         if not every_s:
             return [reconciler]
         return [reconciler, Heartbeat(b.store, b.queue, b.presence, b.streams, b.bus, now, every_s)]
+
+    def _autoscaler(self) -> Autoscaler:
+        b, s = self._backends, self._settings
+        bounds = bounds_of(s.autoscale_processes, s.autoscale_target_s, s.autoscale_calm_s)
+        mail = [self.guards[provider.name] for provider in self._providers.mail]
+        push = [self.guards[name] for name in dict.fromkeys(p.name for p in self._providers.push.values())]
+        return Autoscaler(b.queue, b.cells, now, bounds, {"email-sender": mail, "push-worker": push})
 
     def _attempts(self, resent: frozenset[Level] = frozenset(Level)) -> Attempts:
         """`resent`: the levels whose attempts of unknown outcome are repeated at once."""

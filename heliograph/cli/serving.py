@@ -9,7 +9,8 @@ from collections.abc import Generator
 from typing import Any
 
 import uvicorn
-from litestar import Litestar
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from heliograph.cli.health import Health
 from heliograph.cli.roles import Roles
@@ -19,8 +20,10 @@ from heliograph.web import application
 _WS_DRAIN_S = 8.0
 _HTTP_DRAIN_S = 5
 _PORTS = 200
+_IDLE_S = 2.0
+"""Longer than the load balancer keeps an idle connection to a process (nginx.conf: 1 s)."""
 _KEEP_ALIVE_S = 75
-"""Longer than a load balancer keeps an idle connection (nginx: 60 s), or it would send a request into one that is just
+"""Longer than a load balancer keeps an idle connection, or it would send a request into one that is just
 being closed, and a POST that may have been taken can't be repeated for the caller."""
 
 
@@ -37,16 +40,23 @@ class HttpServer:
 
     name = "http"
 
-    def __init__(self, roles: Roles, health: Health, listener: socket.socket, settings: Settings) -> None:
+    def __init__(
+        self, roles: Roles, health: Health, listener: socket.socket, settings: Settings, *, handed: bool = False
+    ) -> None:
+        """`handed`: by a supervisor, whose load balancer stands before it."""
+        self._handed = handed
+        self._draining = False
         self._roles = roles
         self._listener = listener
-        self._app = application(
-            roles.handlers,
-            ready=health.ready,
-            before_metrics=health.refresh,
-            cors_origins=[origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()],
-            door=roles.door,
-            token=settings.metrics_token.get_secret_value(),
+        self._app = self._parting(
+            application(
+                roles.handlers,
+                ready=health.ready,
+                before_metrics=health.refresh,
+                cors_origins=[origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()],
+                door=roles.door,
+                token=settings.metrics_token.get_secret_value(),
+            )
         )
         self.listening = asyncio.Event()
 
@@ -61,11 +71,40 @@ class HttpServer:
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        if self._roles.node:
-            await self._roles.node.drain(_WS_DRAIN_S)
+        self._draining = True
+        await asyncio.gather(self._send_sockets_away(), self._send_requests_away(server))
         server.should_exit = True
         await serving
         await self._roles.sending.drained()
+
+    async def _send_sockets_away(self) -> None:
+        if self._roles.node:
+            await self._roles.node.drain(_WS_DRAIN_S)
+
+    async def _send_requests_away(self, server: _Server) -> None:
+        """A successor listens at the same open door: what knocks from now on is its. Idle connections are closed by
+        the load balancer, which alone knows that it is not just sending a request into one."""
+        if not self._handed:
+            return
+        for each in server.servers:
+            each.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_IDLE_S):
+                while server.server_state.connections:  # noqa: ASYNC110 - uvicorn has no event for this
+                    await asyncio.sleep(0.05)
+
+    def _parting(self, app: ASGIApp) -> ASGIApp:
+        """While the process drains, every answer is the last of its connection."""
+
+        async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+            async def last(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    message["headers"] = [*message["headers"], (b"connection", b"close")]
+                await send(message)
+
+            await app(scope, receive, last if self._draining and scope["type"] == ScopeType.HTTP else send)
+
+        return handle
 
 
 class HealthServer:
@@ -87,7 +126,7 @@ class HealthServer:
             await self._serving
 
 
-def _config(app: Litestar, ws: Any, drain_s: int) -> uvicorn.Config:
+def _config(app: ASGIApp, ws: Any, drain_s: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http="httptools",
