@@ -105,9 +105,11 @@ class LanePuller:
     async def _take(self, limit: int) -> list[Pulled]:
         taken: list[Pulled] = []
         level = self._serving() or []
-        while len(taken) < limit and (filled := [source for source in level if source.filled]):
+        while limit > 0 and (filled := [source for source in level if source.filled]):
             oldest = min(filled, key=lambda source: source.oldest_at)
-            taken += await oldest.hand_out(limit - len(taken))
+            handed = await oldest.hand_out(limit)
+            limit -= sum(pulled.item.weight for pulled in handed)
+            taken += handed
         return taken
 
     def _sources(self) -> list[Source]:

@@ -96,7 +96,8 @@ class NotificationStore(Protocol):
         `check_at`: when the reconciler looks at these members, and at what is left of the batch.
         """
 
-    async def batch(self, key: Key) -> Batch | None: ...
+    async def batch(self, key: Key, start: int = 0, limit: int | None = None) -> Batch | None:
+        """With `limit`, of a bulk only what `members(start, limit)` and the level of what comes next need is read."""
 
     async def batches_due(self, now: Millis, limit: int) -> Sequence[DueBatch]:
         """Batches that aren't expanded and whose `check_at` has come, the most urgent level first, then oldest."""
