@@ -5,9 +5,10 @@ Times are integers, milliseconds since 1970-01-01 UTC (`Millis`); RFC 3339 exist
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any, Final, Literal
 
 import msgspec
@@ -170,8 +171,8 @@ class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     sends: tuple[Send, ...] = ()
     first: int = 0
     """Of a bulk that was read in part: which of its sends is the first of `sends`."""
-    total: int = 0
-    """Of a bulk that was read in part: how many sends it has; 0 = all of them are here."""
+    levels: tuple[int, ...] = ()
+    """Of a bulk that was read in part: how many sends of each level it has; empty = all of them are here."""
 
     @property
     def key(self) -> Key:
@@ -184,12 +185,15 @@ class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def size(self) -> int:
         """Members known from the start: all but those of a topic."""
-        return len(self.users) + (self.total or len(self.sends))
+        return len(self.users) + (sum(self.levels) or len(self.sends))
 
     def level_at(self, index: int) -> Level:
         """In which level the expansion goes on from member `index`."""
         here = index - self.first
-        return self.sends[here].notification.level if here < len(self.sends) else self.level
+        if here < len(self.sends):
+            return self.sends[here].notification.level
+        ends = zip(Level, accumulate(self.levels), strict=False)
+        return next((level for level, end in ends if index < end), self.level)
 
     def member(self, index: int) -> Notification:
         """The `index`-th notification it stands for; the same on every expansion."""
@@ -218,15 +222,16 @@ class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     def divided(self) -> tuple[Batch, list[tuple[Send, ...]]]:
         """As stores keep a bulk: what there is to say of all of it, and its sends in parts of `PART`."""
         parts = [self.sends[start : start + PART] for start in range(0, len(self.sends), PART)]
-        return msgspec.structs.replace(self, sends=(), total=len(self.sends)), parts
+        counts = Counter(send.notification.level for send in self.sends)
+        return msgspec.structs.replace(self, sends=(), levels=tuple(counts[level] for level in Level)), parts
 
     def joined(self, part: int, parts: Iterable[Sequence[Send]]) -> Batch:
         """A `divided` bulk with these parts of it, of which the first is number `part`."""
         sends = tuple(chain.from_iterable(parts))
         if not sends:
             return self
-        total = 0 if len(sends) == self.total else self.total
-        return msgspec.structs.replace(self, sends=sends, first=part * PART, total=total)
+        levels = () if len(sends) == self.size else self.levels
+        return msgspec.structs.replace(self, sends=sends, first=part * PART, levels=levels)
 
     def _to(self, user: str) -> Notification:
         assert self.content is not None

@@ -69,7 +69,7 @@ class MemoryStore(MemoryPeople, MemoryTopics):
         if found is None or limit is None or not found.batch.sends:
             return found.batch if found else None
         whole, parts = found.batch.divided()
-        return whole.joined(start // PART, parts[start // PART : (start + limit) // PART + 1])
+        return whole.joined(start // PART, parts[start // PART : (start + limit - 1) // PART + 1])
 
     async def batches_due(self, now: Millis, limit: int) -> Sequence[DueBatch]:
         due = [kept for kept in self._unexpanded() if kept.check_at <= now]

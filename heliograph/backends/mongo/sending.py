@@ -96,7 +96,7 @@ class Sending(Connected):
     @reaching
     async def batch(self, key: Key, start: int = 0, limit: int | None = None) -> Batch | None:
         part = start // PART
-        parts = {} if limit is None else {"parts": {"$slice": [part, (start + limit) // PART - part + 1]}}
+        parts = {} if limit is None else {"parts": {"$slice": [part, (start + limit - 1) // PART - part + 1]}}
         found = await self._database.sends.find_one({"_id": batch_id_of(key)}, {"content": 1, "parts": 1, **parts})
         return batch_of(found, part) if found else None
 

@@ -109,7 +109,7 @@ class Sending:
         await self._file.write(work)
 
     async def batch(self, key: Key, start: int = 0, limit: int | None = None) -> Batch | None:
-        part, last = start // PART, _EVERY_PART if limit is None else (start + limit) // PART
+        part, last = start // PART, _EVERY_PART if limit is None else (start + limit - 1) // PART
         batch, parts = await self._file.fetch(BATCH, (key.tenant, key.id, part, last), _batch)
         return batch.joined(part, parts) if batch else None
 

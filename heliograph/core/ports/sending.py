@@ -97,7 +97,7 @@ class NotificationStore(Protocol):
         """
 
     async def batch(self, key: Key, start: int = 0, limit: int | None = None) -> Batch | None:
-        """With `limit`, of a bulk only what `members(start, limit)` and the level of what comes next need is read."""
+        """With `limit` (1 or more), of a bulk only the sends that `members(start, limit)` needs are read."""
 
     async def batches_due(self, now: Millis, limit: int) -> Sequence[DueBatch]:
         """Batches that aren't expanded and whose `check_at` has come, the most urgent level first, then oldest."""

@@ -85,6 +85,7 @@ async def test_a_bulk_is_read_in_parts(store: Store) -> None:
         assert members == bulk.members(start, PART)
         assert found.level_at(start + len(members)) is bulk.level_at(start + len(members))
         assert (found.size, found.level, len(found.sends) <= 2 * PART) == (bulk.size, bulk.level, True)
+    assert len((await store.batch(bulk.key, PART, PART) or bulk).sends) == PART
 
 
 async def test_lists_and_topics_have_no_parts(store: Store) -> None:
