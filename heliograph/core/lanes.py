@@ -8,17 +8,19 @@ own retry lane, so that a retry storm of one never blocks another. Subjects: `la
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 import msgspec
 
-from heliograph.core.model import Device, DeviceKind, Key, Level, Mail, Millis, Notification
+from heliograph.core.model import PART, Device, DeviceKind, Key, Level, Mail, Millis, Notification
 
 MAX_PACK_BYTES: Final = 256 * 1024
 
 
 class Item(Protocol):
-    """What every lane's item can say of itself."""
+    """What every lane's item can say of itself. `weight`: how many notifications' work it is."""
+
+    weight: ClassVar[int]
 
     @property
     def key(self) -> Key: ...
@@ -30,6 +32,8 @@ class Item(Protocol):
 
 class IngestItem(msgspec.Struct, frozen=True, omit_defaults=True, tag="n"):
     """An accepted notification, on its way to the delivery router."""
+
+    weight: ClassVar[int] = 1
 
     notification: Notification
     gen: int = 0
@@ -50,6 +54,8 @@ class BatchItem(msgspec.Struct, frozen=True, tag="b"):
     `reached`: how many members of a list or bulk are done, or the last subscriber of a topic who is; empty = none.
     """
 
+    weight: ClassVar[int] = PART
+
     tenant: str
     batch_id: str
     at_level: int
@@ -66,6 +72,8 @@ class BatchItem(msgspec.Struct, frozen=True, tag="b"):
 
 
 class _Addressed(msgspec.Struct, frozen=True, omit_defaults=True):
+    weight: ClassVar[int] = 1
+
     notification: Notification
 
     @property
@@ -113,6 +121,8 @@ class EmailItem(_Addressed, frozen=True, omit_defaults=True, kw_only=True):
 
 class OutboxItem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """For the e-mail sender: a rendered mail, waiting for a token of the rate limit."""
+
+    weight: ClassVar[int] = 1
 
     tenant: str
     id: str

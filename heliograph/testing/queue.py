@@ -137,7 +137,13 @@ class MemoryQueue:
         return (await self._first(lane))[0].level
 
     async def pull(self, lane: Lane, limit: int) -> Sequence[Pulled]:
-        return [self._hand_out(message) for message in self._in_turn(await self._first(lane), limit)]
+        pulled: list[Pulled] = []
+        for message in self._in_turn(await self._first(lane), limit):
+            pulled.append(self._hand_out(message))
+            limit -= pulled[-1].item.weight
+            if limit <= 0:
+                break
+        return pulled
 
     async def settle(self, pulled: Sequence[Pulled]) -> None:
         for message in _messages(pulled):

@@ -113,7 +113,8 @@ class LanePuller:
         crowd = next((source for source in level if source.crowd and source.filled), None)
         share = self._share(limit, quiet, crowd)
         taken = await _oldest_first(quiet, limit - share.least)
-        of_crowd = await _oldest_first([crowd], min(share.most, limit - len(taken))) if crowd else []
+        left = limit - sum(pulled.item.weight for pulled in taken)
+        of_crowd = await _oldest_first([crowd], min(share.most, left)) if crowd else []
         self._crowd_was_last = bool(of_crowd)
         return taken + of_crowd
 
@@ -131,7 +132,9 @@ class LanePuller:
 
 async def _oldest_first(sources: Sequence[Source], limit: int) -> list[Pulled]:
     taken: list[Pulled] = []
-    while len(taken) < limit and (filled := [source for source in sources if source.filled]):
+    while limit > 0 and (filled := [source for source in sources if source.filled]):
         oldest = min(filled, key=lambda source: source.oldest_at)
-        taken += await oldest.hand_out(limit - len(taken))
+        handed = await oldest.hand_out(limit)
+        limit -= sum(pulled.item.weight for pulled in handed)
+        taken += handed
     return taken

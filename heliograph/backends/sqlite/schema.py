@@ -10,7 +10,7 @@ from typing import Final
 
 import apsw
 
-VERSION: Final = 5
+VERSION: Final = 6
 
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS notifications (
@@ -52,6 +52,13 @@ CREATE TABLE IF NOT EXISTS batches (
     cursor TEXT NOT NULL DEFAULT '',
     expanded INTEGER NOT NULL DEFAULT 0,
     content TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS batch_sends (
+    tenant TEXT NOT NULL,
+    batch TEXT NOT NULL,
+    part INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    PRIMARY KEY (tenant, batch, part)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS idempotency (
     tenant TEXT NOT NULL,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from heliograph.core.lanes import INGEST, OUTBOX, OutboxItem
+from heliograph.core.lanes import INGEST, OUTBOX, BatchItem, LaneItem, OutboxItem
 from heliograph.core.model import Level, Mail
 from tests.contract.queue.items import many, names, take
 from tests.contract.queue.worlds import Queues, wall
@@ -31,6 +31,15 @@ async def test_a_batch_has_one_level_only(queues: Queues) -> None:
         batches.append(await queue.pull(INGEST, 100))
     assert all(len({each.level for each in batch}) == 1 for batch in batches)
     assert [each.level for batch in batches for each in batch] == [Level.P0] * 3 + [Level.P1] * 3
+
+
+async def test_what_stands_for_many_fills_a_batch(queues: Queues) -> None:
+    """Or a worker would hold hundreds of batches at once, and what is urgent would wait for all of them."""
+    queue = await queues.open()
+    batches: list[LaneItem] = [BatchItem("acme", f"batch-{number}", 2) for number in range(3)]
+    await queue.publish(INGEST, [batches[0], *many("small", 2, Level.P2), *batches[1:]])
+    sizes = [len(await queue.pull(INGEST, BatchItem.weight)) for _ in range(3)]
+    assert sizes == [1, 3, 1]
 
 
 async def test_p0_overtakes_what_is_already_in_hand(queues: Queues) -> None:

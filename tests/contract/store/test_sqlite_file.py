@@ -9,13 +9,16 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 
 from heliograph.backends.sqlite import SqliteStore, schema
+from heliograph.backends.sqlite.sending import ADD_BATCHES
+from heliograph.backends.sqlite.statements import insert
 from heliograph.core.errors import StoreUnavailable
 from heliograph.core.keys import SCOPES, ApiKey
-from heliograph.core.model import Preferences, User
-from heliograph.core.ports import Accepted
+from heliograph.core.model import Batch, Preferences, Send, User
+from heliograph.core.ports import Accepted, Submission
 from heliograph.core.suppressing import Suppression
 from tests.contract.store.examples import (
     NOW,
@@ -298,4 +301,22 @@ async def test_a_file_of_version_3_learns_of_tickets(tmp_path: Path) -> None:
     await store.open()
     await store.add_tickets([made := ticket()])
     assert list(await store.tickets_due("expo", NOW, 1)) == [made]
+    await store.close_store()
+
+
+async def test_a_file_of_version_4_keeps_its_bulk_sends(tmp_path: Path) -> None:
+    """They stood in the batch itself then: they are read from there, whole, and new ones in parts."""
+    path = tmp_path / "old.db"
+    connection = apsw.Connection(str(path))
+    schema.create(connection)
+    sends = tuple(Send(place, notification(f"user-{place}", id="")) for place in range(2))
+    old, new = (Batch(f"bat_{name}", TENANT, "alert", NOW, sends=sends) for name in ("old", "new"))
+    row = (TENANT, old.id, old.level.value, NOW, NOW, NOW, msgspec.json.encode(old).decode())
+    insert(connection, ADD_BATCHES, [row])
+    connection.execute("DROP TABLE batch_sends; PRAGMA user_version = 4;")
+    connection.close()
+    store = SqliteStore(path)
+    await store.open()
+    await store.accept([Submission(tenant=TENANT, batch=new)])
+    assert [await store.batch(one.key, 1, 1) for one in (old, new)] == [old, new]
     await store.close_store()

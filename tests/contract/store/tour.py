@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from heliograph.core.keys import ApiKey
-from heliograph.core.model import Device, Key, Level, Preferences, User
+from heliograph.core.model import Batch, Device, Key, Level, Preferences, Send, User
 from heliograph.core.ports import InboxQuery, Reached, Store
 from heliograph.core.suppressing import Suppression, SuppressionQuery
 from tests.contract.store.examples import NOW, TENANT, batch, event, key, letter, notification, submission, ticket
@@ -54,6 +54,9 @@ async def _sending(store: Store) -> None:
     await store.accept([submission(many)])
     await store.expand([many.member(0), many.member(1)], NOW, Reached(many.key, many.level, "2", NOW))
     await store.batch(key(many.id))
+    bulk = Batch("bat_bulk", TENANT, "alert", NOW, sends=(Send(0, notification("anna", id="")),))
+    await store.accept([submission(bulk)])
+    await store.batch(bulk.key, 0, 1)
     await store.batches_due(NOW, 10)
     await store.batch_postpone([key(many.id)], NOW)
     await store.batch_histories(key(many.id), "", 10)
