@@ -40,6 +40,7 @@ class Router:
         self._planner = planner
         self._clock = clock
         self._unseen_after_ms = unseen_after_ms
+        self._stage = telemetry.Stage(INGEST.role, INGEST.channel)
 
     async def handle(self, batch: Sequence[Pulled]) -> Sequence[Outcome]:
         """Routes notifications; expands batches, a chunk each, and routes their members."""
@@ -127,8 +128,7 @@ class Router:
             return members
         odd = [member for member, outcome in zip(members, outcomes, strict=True) if outcome is not DONE]
         if members:
-            level = members[0].level.name.lower()
-            telemetry.stage_items_total.labels(INGEST.role, level, "done").inc(len(members) - len(odd))
+            self._stage.ended(members[0].level, "done", len(members) - len(odd))
         return odd
 
     async def _chunk(self, batch: Batch, cursor: str) -> tuple[Sequence[Notification], Reached]:

@@ -304,7 +304,7 @@ async def test_a_file_of_version_3_learns_of_tickets(tmp_path: Path) -> None:
     await store.close_store()
 
 
-async def test_a_file_of_version_4_keeps_its_bulk_sends(tmp_path: Path) -> None:
+async def test_a_file_of_version_5_keeps_its_bulk_sends(tmp_path: Path) -> None:
     """They stood in the batch itself then: they are read from there, whole, and new ones in parts."""
     path = tmp_path / "old.db"
     connection = apsw.Connection(str(path))
@@ -313,7 +313,7 @@ async def test_a_file_of_version_4_keeps_its_bulk_sends(tmp_path: Path) -> None:
     old, new = (Batch(f"bat_{name}", TENANT, "alert", NOW, sends=sends) for name in ("old", "new"))
     row = (TENANT, old.id, old.level.value, NOW, NOW, NOW, msgspec.json.encode(old).decode())
     insert(connection, ADD_BATCHES, [row])
-    connection.execute("DROP TABLE batch_sends; PRAGMA user_version = 4;")
+    connection.execute("DROP TABLE batch_sends; PRAGMA user_version = 5;")
     connection.close()
     store = SqliteStore(path)
     await store.open()
