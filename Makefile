@@ -7,7 +7,7 @@ CHROMIUM := /usr/bin/chromium
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up lab test check fix unit e2e sdk openapi browser demo bench chaos lock clean
+.PHONY: help setup up lab test check fix unit e2e sdk openapi browser demo bench chaos lock alerts clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /\1\t/' | expand -t 10
@@ -87,7 +87,12 @@ lock: ## compile the requirements anew (needs uv)
 	@$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
 		pyproject.toml requirements/build.in -o requirements/runtime.txt
 	@$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
+		--extra otel pyproject.toml requirements/build.in -c requirements/runtime.txt -o requirements/otel.txt
+	@$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
 		--extra test pyproject.toml requirements/build.in -c requirements/runtime.txt -o requirements/test.txt
+
+alerts: ## test the alert rules with promtool (needs Go; builds it once, ten minutes)
+	@go run github.com/prometheus/prometheus/cmd/promtool@v0.316.0 test rules deploy/prometheus/alerts_test.yml
 
 clean: ## forget the installation and every cache; your data stays
 	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache sdk/node_modules

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol, TypeVar
 
 import msgspec
 
-from heliograph import telemetry
+from heliograph import telemetry, tracing
 from heliograph.core.beginning import Begin, Drop, Wait, after_refusal
 from heliograph.core.errors import StoreUnavailable
 from heliograph.core.lanes import Item
@@ -94,6 +95,7 @@ class Attempts:
         if keep is not None:
             await self._persist(keep)
         await self._persist(lambda: self._store.record(events))
+        telemetry.count_ends(events)
         concluded = iter(ended)
         return [next(concluded) if isinstance(start, int) else start for start in starts]
 
@@ -184,12 +186,16 @@ class Attempts:
         return msgspec.structs.replace(_event(item, "sending", attempt, now), token=secrets.token_hex(8))
 
     async def _call(self, call: Call[ItemT], item: ItemT, number: int) -> tuple[str, ProviderOutcome]:
+        started = time.perf_counter()
         try:
             provider, outcome = await call(item, number)
         except Exception as error:
             log.exception("bug", action="send", notification=item.key.id, tenant=item.key.tenant, target=item.target)
             provider, outcome = "", Unavailable(f"bug:{type(error).__name__}", unknown=True)
-        telemetry.provider_attempts_total.labels(provider, type(outcome).__name__.lower()).inc()
+        what = type(outcome).__name__.lower()
+        telemetry.provider_attempts_total.labels(provider, what).inc()
+        if tracing.spans is not None:
+            tracing.spans.called(item.key.id, provider, number, what, time.perf_counter() - started)
         return provider, outcome
 
     def _conclude(

@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from heliograph import telemetry
+from heliograph import telemetry, tracing
 from heliograph.core.errors import PresenceUnavailable, QueueUnavailable, StoreUnavailable
 from heliograph.core.ids import accepted_at
 from heliograph.core.lanes import Lane, LaneItem
@@ -27,6 +27,7 @@ from heliograph.core.ports import Clock, DeadLetter, Pulled, Queue, Store
 from heliograph.core.reconciling import LONG_DELAY_MS
 from heliograph.gate import Admission, Gate, admission_of
 from heliograph.pausing import Pauses
+from heliograph.work import Work
 
 Handle = Callable[[Sequence[Pulled]], Awaitable[Sequence[Outcome]]]
 AWAY: Final = (StoreUnavailable, QueueUnavailable, PresenceUnavailable)
@@ -57,6 +58,8 @@ class Consumer:
         batch_max: int = 500, slots: int = 1, gate: Gate | None = None, pauses: Pauses | None = None,
     ) -> None:  # fmt: skip
         self.name = lane.role
+        self._stage = telemetry.Stage(lane.role, lane.channel)
+        self.work = Work()
         self._lane = lane
         self._handle = handle
         self._queue = queue
@@ -123,18 +126,22 @@ class Consumer:
 
     async def _work(self, batch: Sequence[Pulled], stop: asyncio.Event) -> None:
         started = time.perf_counter()
+        done = False
+        self.work.begin()
         try:
             done = await self._done(batch, stop)
         except Exception:  # items that stayed in hand would never be delivered again
             ids = [pulled.item.key.id for pulled in batch]
             log.exception("bug", action="give_back", stage=self.name, notifications=ids)
             await _set_within(stop, _AFTER_BUG_S)
-            done = False
+        self.work.end(len(batch) if done else 0)
         self._gate.ended(admission_of(batch), len(batch))
         if not done:
             await self._queue.give_back(batch)
         took_s = time.perf_counter() - started
-        telemetry.stage_batch_seconds.labels(self.name).observe(took_s)
+        self._stage.took(batch[0].level, took_s)
+        if tracing.spans is not None:
+            tracing.spans.handled(self._lane, batch, took_s, done=done)
         if _FEW < len(batch) < self._batch_max:
             # Items come faster than small batches can be handled: given as long to gather as this one took, the next
             # batch is larger and each of its items cheaper. A backlog (a full batch) waits for nothing.
@@ -206,25 +213,27 @@ class Consumer:
         self._measure(ended, now)
 
     def _measure(self, ended: Sequence[tuple[Pulled, Outcome]], now: Millis) -> None:
-        """Looking a series up by its labels costs more than changing it, so that is done once a batch."""
-        counts = Counter((pulled.level, type(outcome)) for pulled, outcome in ended)
-        for (level, kind), count in counts.items():
-            telemetry.stage_items_total.labels(self.name, level.name.lower(), kind.__name__.lower()).inc(count)
-        latency = {level: telemetry.stage_latency_seconds.labels(self.name, level.name.lower()) for level, _ in counts}
-        for pulled, _ in ended:
-            latency[pulled.level].observe(max(0.0, (now - accepted_at(pulled.item.key.id)) / 1000))
+        for (level, kind), count in Counter((pulled.level, type(outcome)) for pulled, outcome in ended).items():
+            self._stage.ended(level, kind.__name__.lower(), count)
+        # Items of a batch were mostly accepted together, in the same few milliseconds.
+        for (level, at), count in Counter(
+            (pulled.level, accepted_at(pulled.item.key.id)) for pulled, _ in ended
+        ).items():
+            self._stage.left(level, max(0.0, (now - at) / 1000), count)
 
     async def _bury(self, dead: Sequence[tuple[LaneItem, Dead]]) -> None:
         now = self._clock()
         await self._store.bury([self._letter(item, outcome) for item, outcome in dead])
-        await self._store.record([
+        failed = [
             Event(
                 tenant=item.key.tenant, notification_id=item.key.id, at=now, kind="failed",
                 target=item.target or ROUTING, attempt=outcome.attempt or getattr(item, "attempt", 0),
                 gen=getattr(item, "gen", 0), provider=outcome.provider or None, detail=outcome.cause,
             )
             for item, outcome in dead
-        ])  # fmt: skip
+        ]  # fmt: skip
+        await self._store.record(failed)
+        telemetry.count_ends(failed)
 
     def _letter(self, item: LaneItem, outcome: Dead) -> DeadLetter:
         return DeadLetter(

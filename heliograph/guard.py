@@ -159,6 +159,13 @@ class Guard:
             return f"open: {self._seen.breaker.cause}"
         return "paused" if self.paused_for_ms() else "up"
 
+    async def rate(self) -> float:
+        """Calls a second that the account grants just now: 0 in a pause or behind an open breaker."""
+        await self.look()
+        if self.is_open or self._pauses.of(self.provider):
+            return 0.0
+        return pacing.rate_at(self._seen.pace, self.rules.pace, self._clock())
+
     async def _learn(self, outcome: ProviderOutcome, begun_at: Millis) -> None:
         now = self._clock()
         answered = accounts.answers(outcome)

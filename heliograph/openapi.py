@@ -1,6 +1,7 @@
 """`/openapi.json`: the routes as Litestar knows them, with the bodies that our handlers read and answer by themselves.
 
-A handler names its shapes in its options: `opt={"body": SendRequest, "answers": {202: "…"}, "auth": "server"}`.
+A handler names its shapes in its options: `opt={"body": SendRequest, "answers": {202: "…"}}`; who may call it too:
+`"auth"` is server, user or either, `"scope"` what a server key must have.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def _complete(operation: dict[str, Any], handler: HTTPRouteHandler, reference_of
     if "auth" in options:
         # "either": one of the two is enough
         ways = ("user", "server") if options["auth"] == "either" else (options["auth"],)
-        operation["security"] = [{way: []} for way in ways]
+        scopes = [options["scope"]] if "scope" in options else []
+        operation["security"] = [{way: scopes if way == "server" else []} for way in ways]
     answers = options.get("answers", {})
     if answers:
         operation["responses"] = {str(status): {"description": text} for status, text in answers.items()}

@@ -13,11 +13,11 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from heliograph import telemetry
+from heliograph.loop_lag import LAG
 
 DRAIN_S: Final = 15.0
 """What isn't done by then is cancelled; SIGTERM to exit takes 20 s at the most (CONTRACT section 0)."""
 _RESTART_S: Final = 1.0
-_LAG_EVERY_S: Final = 0.5
 
 log = telemetry.logger("runtime")
 
@@ -34,7 +34,7 @@ async def run_services(
 ) -> None:
     """Returns when all services have ended after `stop`, or `DRAIN_S` after it."""
     tasks = [asyncio.create_task(_keep_running(service, stop), name=service.name) for service in services]
-    beside = [asyncio.create_task(_watch_lag(), name="lag")]
+    beside = [asyncio.create_task(LAG.watch(), name="lag")]
     if on_started:
         beside.append(asyncio.ensure_future(on_started()))
     try:
@@ -61,12 +61,11 @@ async def _keep_running(service: Service, stop: asyncio.Event) -> None:
                 await asyncio.wait_for(stop.wait(), _RESTART_S)
 
 
-async def _watch_lag() -> None:
-    loop = asyncio.get_running_loop()
-    while True:
-        due = loop.time() + _LAG_EVERY_S
-        await asyncio.sleep(_LAG_EVERY_S)
-        telemetry.loop_lag_seconds.set(max(0.0, loop.time() - due))
+def hangup_event() -> asyncio.Event:
+    """An event that every SIGHUP sets."""
+    hangup = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
+    return hangup
 
 
 def stop_on_signals() -> asyncio.Event:

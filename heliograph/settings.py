@@ -25,12 +25,20 @@ class Settings(BaseSettings):
 
     store_url: SecretStr
     nats_url: SecretStr
+    nats_replicas: int = Field(ge=1, le=5)
     redis_url: SecretStr
     public_url: str
     host: str
     cors_origins: str
 
     bootstrap_key: SecretStr
+    key_rate: float = Field(ge=0)
+    key_daily: int = Field(ge=0)
+    recipient_per_minute: int = Field(ge=0)
+    user_token_jwks: str
+    user_token_jwks_algorithm: Literal[
+        "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+    ]
     user_token_secret: SecretStr
 
     email_providers: str
@@ -80,10 +88,20 @@ class Settings(BaseSettings):
     keep_idempotency_s: float = Field(ge=0)
 
     accept_high_water: int = Field(ge=1)
+    bodies_high_water_mib: float = Field(gt=0)
+    lag_high_water_s: float = Field(gt=0)
     batch_max: int = Field(ge=1, le=5000)
     reconcile_every_s: float = Field(gt=0)
     reconcile_batch: int = Field(ge=1)
+    autoscale_processes: str
+    autoscale_target_s: float = Field(gt=0)
+    autoscale_calm_s: float = Field(gt=0)
 
+    metrics_port: int = Field(ge=0, le=65_535)
+    metrics_token: SecretStr
+    heartbeat_notification_every_s: float = Field(ge=0)
+    otlp_url: str
+    otlp_ratio: float = Field(ge=0, le=1)
     log_level: Literal["debug", "info", "warning", "error"]
     log_format: Literal["auto", "json", "text"]
 

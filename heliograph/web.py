@@ -6,98 +6,35 @@ traceback; a store that is away becomes 503 with Retry-After (CONTRACT section 1
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar, cast
 
 import msgspec
 from litestar import Litestar, Request, Response, get
 from litestar.config.cors import CORSConfig
-from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
-from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
+from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from heliograph import __version__, telemetry
-from heliograph.access import ServerKeys, UserTokens
+from heliograph import __version__
+from heliograph.access import ServerKeys, UserTokens, is_operator
 from heliograph.core.errors import (
-    ERRORS,
     Flaw,
-    Overloaded,
-    PresenceUnavailable,
     Problem,
-    QueueUnavailable,
-    StoreUnavailable,
 )
 from heliograph.core.flaws import find_flaws
+from heliograph.core.keys import ApiKey, demand
 from heliograph.core.model import Key
 from heliograph.core.sending import parse_json
 from heliograph.core.wire import encode
+from heliograph.door import Door, entrance
 from heliograph.openapi import with_bodies
+from heliograph.refusing import HANDLERS, full
 
 MAX_BODY: Final = 256 * 1024
 _BODY: Final = "heliograph.body"
-_PROBLEM_JSON: Final = "application/problem+json"
-_CODE_OF_STATUS: Final = {
-    400: "invalid_json",
-    401: "unauthorized",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    413: "too_large",
-    415: "unsupported_media_type",
-}
-log = telemetry.logger("web")
 Body = TypeVar("Body", bound=msgspec.Struct)
 AnyRequest = Request[Any, Any, Any]
-
-
-def problem_response(problem: Problem, more: Mapping[str, str] | None = None) -> Response[bytes]:
-    """RFC 9457, with the extension members `code` and `errors`; `more` headers go along."""
-    kind = problem.kind
-    telemetry.requests_refused_total.labels(kind.code).inc()
-    content = {
-        "type": f"https://heliograph.dev/errors#{kind.code}",
-        "title": kind.title,
-        "status": kind.status,
-        "detail": problem.detail,
-        "code": kind.code,
-        "errors": [{"path": flaw.path, "message": flaw.message} for flaw in problem.flaws],
-    }
-    headers = dict(more or {})
-    if problem.retry_after_s is not None:
-        headers["Retry-After"] = str(problem.retry_after_s)
-    if kind.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    return Response(encode(content), status_code=kind.status, media_type=_PROBLEM_JSON, headers=headers)
-
-
-def _on_problem(_: AnyRequest, problem: Problem) -> Response[bytes]:
-    return problem_response(problem)
-
-
-def _on_http(_: AnyRequest, error: HTTPException) -> Response[bytes]:
-    if error.status_code >= 500:
-        return problem_response(Problem("internal"))
-    # RFC 9110 section 15.5.6: a 405 names the methods that there are, in `Allow`.
-    return problem_response(Problem(_CODE_OF_STATUS.get(error.status_code, "invalid")), error.headers)
-
-
-def _on_away(_: AnyRequest, error: Exception) -> Response[bytes]:
-    log.warning("backend_away", action="refuse", error=repr(error))
-    return problem_response(Problem(_AWAY[type(error)], retry_after_s=1))
-
-
-_AWAY: Final[dict[type[Exception], str]] = {
-    StoreUnavailable: "store_unavailable",
-    QueueUnavailable: "queue_unavailable",
-    PresenceUnavailable: "cache_unavailable",
-    Overloaded: "overloaded",
-}
-
-
-def _on_bug(request: AnyRequest, error: Exception) -> Response[bytes]:
-    log.error("bug", action="refuse", method=request.method, path=request.url.path, exc_info=error)
-    return problem_response(Problem("internal"))
 
 
 async def read_body(request: AnyRequest, shape: type[Body]) -> Body:
@@ -168,6 +105,10 @@ def bearer(request: AnyRequest) -> str:
     return credential.strip()
 
 
+SEND, MANAGE, READ = ({"auth": "server", "scope": scope} for scope in ("send", "manage", "read"))
+"""Options of a route: who may call it. A server key gets nowhere where no scope is declared."""
+
+
 class Callers:
     """Who makes a request: a client service by its server key, a person by their user token."""
 
@@ -175,16 +116,24 @@ class Callers:
         self._keys = keys
         self.tokens = tokens
 
-    async def tenant(self, request: AnyRequest) -> str:
-        return await self._keys.tenant_of(bearer(request))
+    async def key(self, request: AnyRequest) -> ApiKey:
+        """The server key, which has the scope that the route declares. Raises `Problem`."""
+        found = await self._keys.find(bearer(request))
+        demand(found, request.route_handler.opt.get("scope"))
+        return found
 
-    def user(self, request: AnyRequest) -> Key:
-        return self.tokens.verify(bearer(request))[0]
+    async def tenant(self, request: AnyRequest) -> str:
+        return (await self.key(request)).tenant
+
+    async def user(self, request: AnyRequest) -> Key:
+        token = bearer(request)
+        await self.tokens.prepare(token)
+        return self.tokens.verify(token)[0]
 
     async def either(self, request: AnyRequest) -> str:
         """The tenant of a client service or of a person."""
         try:
-            return self.user(request).tenant
+            return (await self.user(request)).tenant
         except Problem:
             return await self.tenant(request)
 
@@ -226,6 +175,8 @@ def application(
     ready: Callable[[], Awaitable[dict[str, Any]]],
     before_metrics: Callable[[], Awaitable[None]],
     cors_origins: Sequence[str] = ("*",),
+    door: Door | None = None,
+    token: str = "",
 ) -> Litestar:
     """The ASGI application of some roles' handlers.
 
@@ -234,6 +185,8 @@ def application(
         before_metrics: refreshes the gauges that are read on demand.
         cors_origins: pages of other origins that may call. Credentials are bearer tokens, never cookies, so that a
             foreign page can't borrow anyone's.
+        door: lets nobody in who would fill the memory; None = everybody is let in.
+        token: the bearer token that `/metrics` and the details of `/readyz` ask for; empty = everybody sees them.
     """
 
     @get("/healthz", include_in_schema=False)
@@ -241,11 +194,14 @@ def application(
         return json({"status": "ok", "version": __version__})
 
     @get("/readyz", include_in_schema=False)
-    async def readyz() -> Response[bytes]:
-        return json({"status": "ready", **await ready()})
+    async def readyz(request: AnyRequest) -> Response[bytes]:
+        details = await ready()
+        return json({"status": "ready", **(details if is_operator(header(request, b"authorization"), token) else {})})
 
     @get("/metrics", include_in_schema=False)
-    async def metrics() -> Response[bytes]:
+    async def metrics(request: AnyRequest) -> Response[bytes]:
+        if not is_operator(header(request, b"authorization"), token):
+            raise Problem("unauthorized")
         await before_metrics()
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
@@ -255,12 +211,7 @@ def application(
 
     app = Litestar(
         [*handlers, healthz, readyz, metrics, openapi],
-        exception_handlers={
-            Problem: _on_problem,
-            HTTPException: _on_http,
-            **dict.fromkeys(_AWAY, _on_away),
-            Exception: _on_bug,
-        },
+        exception_handlers=dict(HANDLERS),
         request_max_body_size=MAX_BODY,
         openapi_config=OpenAPIConfig("Heliograph", __version__, path="/_schema", render_plugins=[]),
         cors_config=CORSConfig(
@@ -273,19 +224,5 @@ def application(
         debug=False,
         logging_config=None,
     )
-    app.asgi_handler = _for_pages(app.asgi_handler)
+    app.asgi_handler = entrance(app.asgi_handler, door, full)
     return app
-
-
-def _for_pages(with_cors: ASGIApp) -> ASGIApp:
-    """Lets requests that no web page makes (they have no Origin) past the CORS layer, which reads all headers."""
-    without: ASGIApp = cast("Any", with_cors).app
-
-    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-        from_page = any(name == b"origin" for name, _ in scope["headers"])
-        await (with_cors if from_page else without)(scope, receive, send)
-
-    return handle
-
-
-assert set(_CODE_OF_STATUS.values()) <= set(ERRORS)

@@ -84,10 +84,10 @@ def store_of(url: str, folder: Path) -> Store:
     return SqliteStore(folder / "heliograph.db")
 
 
-async def connect(store: Store, nats_url: str, redis_url: str) -> Backends:
+async def connect(store: Store, nats_url: str, redis_url: str, replicas: int = 1) -> Backends:
     """Opens every connection. The store must answer; queue and cache may come later and are waited for."""
     await store.open()
-    queue = JetStreamQueue(nats_url, now)
+    queue = JetStreamQueue(nats_url, now, replicas=replicas)
     await queue.connect()
     return Backends(
         store=store,

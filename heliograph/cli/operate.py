@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from rich.console import Console
@@ -14,11 +14,14 @@ from rich.text import Text
 
 from heliograph import access, letters, pausing
 from heliograph.cli.backends import now, store_of
+from heliograph.core.keys import ApiKey
 from heliograph.core.mending import Mend
 from heliograph.core.pausing import PAUSABLE
 from heliograph.core.ports import DeadLetter, Store
 from heliograph.core.wire import rfc3339
 from heliograph.settings import Settings, load
+
+_DAY_MS: Final = 86_400_000
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -39,10 +42,49 @@ async def opened(data: Path, config: Path | None) -> AsyncIterator[Store]:
         await store.close_store()
 
 
-async def create_key(tenant: str, data: Path, config: Path | None, console: Console) -> None:
+async def create_key(
+    tenant: str, name: str, scopes: Sequence[str], data: Path, config: Path | None, console: Console, *,
+    days: float | None, rate: float | None, daily: int | None,
+) -> None:  # fmt: skip
+    made_at = now()
+    expires_at = None if days is None else made_at + round(days * _DAY_MS)
     async with opened(data, config) as store:
-        secret = await access.create_key(store, tenant, now())
+        secret = await access.create_key(
+            store, tenant, made_at, name, scopes, expires_at=expires_at, rate=rate, daily=daily
+        )
     console.print(secret, highlight=False, soft_wrap=True)
+
+
+async def rotate_key(tenant: str, name: str, keep_h: float, data: Path, config: Path | None, console: Console) -> None:
+    async with opened(data, config) as store:
+        secret = await access.rotate_key(store, tenant, name, now(), round(keep_h * 3_600_000))
+    console.print(secret, highlight=False, soft_wrap=True)
+
+
+async def revoke_keys(tenant: str, name: str, data: Path, config: Path | None, console: Console) -> None:
+    async with opened(data, config) as store:
+        count = await access.revoke_keys(store, tenant, name, now())
+    console.print(f"{count} revoked; every node refuses {'it' if count == 1 else 'them'} within 5 seconds.")
+
+
+async def list_keys(tenant: str, data: Path, config: Path | None, console: Console) -> None:
+    async with opened(data, config) as store:
+        keys = await store.api_keys(tenant)
+    table = Table()
+    for title in ("key", "name", "scopes", "created", "last used", "ends"):
+        table.add_column(title, overflow="fold")
+    for key in keys:
+        table.add_row(
+            f"{key.prefix}…", key.name, " ".join(key.scopes), rfc3339(key.created_at),
+            rfc3339(key.used_at) if key.used_at else "never", _ending(key),
+        )  # fmt: skip
+    console.print(table if keys else f"Tenant {tenant} has no keys.")
+
+
+def _ending(key: ApiKey) -> str:
+    if key.expires_at is None:
+        return "never"
+    return rfc3339(key.expires_at) if key.lives(now()) else f"ended {rfc3339(key.expires_at)}"
 
 
 # --- dead letters -----------------------------------------------------------------------------------------------------

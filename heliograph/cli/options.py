@@ -21,7 +21,10 @@ class Options:
 
     roles: names out of `ROLES`.
     port: of HTTP and WebSocket; None = these roles need none.
-    api: processes behind a local nginx; 0 = the API runs in this process.
+    api, realtime, workers: processes of their own for these roles; 0 = they run in this process.
+    autoscale: a pool of processes for each role that pulls lanes, as large as it must be.
+    listen_fd: an open socket to serve HTTP on instead of `port`, which a supervisor hands over.
+    tell_fd: a pipe to a supervisor.
     bundled: start the bundled servers where the settings name none.
     demo: serve the demo's page and its back end; needs the lab.
     """
@@ -31,7 +34,12 @@ class Options:
     port: int | None
     config: Path | None = None
     api: int = 0
+    realtime: int = 0
+    workers: int = 0
+    autoscale: bool = False
     lab: bool = False
     lab_port: int = LAB_PORT
     bundled: bool = True
     demo: bool = False
+    listen_fd: int | None = None
+    tell_fd: int | None = None

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from heliograph.cli.backends import now
 from heliograph.core.ports import MailProvider, PushProvider, ReceiptProvider
@@ -48,7 +47,7 @@ class Providers:
             await provider.close()
 
 
-def providers_of(settings: Settings, fcm_account: dict[str, Any] | None = None) -> Providers:
+def providers_of(settings: Settings) -> Providers:
     """The configured providers, e-mail in its order. Raises `ValueError` for a name without its settings."""
 
     def http() -> Http:
@@ -67,8 +66,8 @@ def providers_of(settings: Settings, fcm_account: dict[str, Any] | None = None) 
     if missing:
         raise ValueError(f"HELIOGRAPH_EMAIL_PROVIDERS names {', '.join(missing)}, but its settings are missing")
     push: dict[str, PushProvider] = {}
-    if fcm_account or settings.fcm_service_account:
-        fcm = Fcm(settings.fcm_url, fcm_account or Path(settings.fcm_service_account), http())
+    if settings.fcm_service_account:
+        fcm = Fcm(settings.fcm_url, Path(settings.fcm_service_account), http())
         push |= dict.fromkeys(fcm.kinds, fcm)
     vapid = _vapid(settings)
     if vapid:

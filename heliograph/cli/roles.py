@@ -12,6 +12,8 @@ from litestar.types import ControllerRouterHandler
 from heliograph import telemetry
 from heliograph.access import ServerKeys, UserTokens
 from heliograph.attempts import Attempts
+from heliograph.autoscaling import Autoscaler, bounds_of
+from heliograph.cli.admission import door_of, quotas_of, signing_keys_of
 from heliograph.cli.backends import Backends, now
 from heliograph.cli.guards import guards_of
 from heliograph.cli.providers import Providers, allowed_hosts
@@ -28,6 +30,7 @@ from heliograph.planning import Planner
 from heliograph.reporting import Reporter
 from heliograph.roles import webhooks
 from heliograph.roles.api import (
+    autoscale,
     bulk,
     dead_letters,
     email_settings,
@@ -43,6 +46,7 @@ from heliograph.roles.api import (
 )
 from heliograph.roles.email_sender import EmailSender
 from heliograph.roles.email_worker import EmailWorker
+from heliograph.roles.heartbeat import Heartbeat
 from heliograph.roles.inapp_worker import InAppWorker
 from heliograph.roles.push_receipts import PushReceipts
 from heliograph.roles.push_worker import PushWorker
@@ -56,12 +60,14 @@ from heliograph.settings import Settings, keep_of
 from heliograph.sweeping import Sweeper
 from heliograph.unsubscribing import UnsubscribeLinks
 from heliograph.web import Callers
+from heliograph.work import WorkReports
 
 HTTP_ROLES: Final = ("api", "webhooks", "realtime")
 ROLES: Final = (
     "api", "router", "inapp-worker", "push-worker", "email-worker", "email-sender", "realtime", "webhooks",
     "reconciler",
 )  # fmt: skip
+WORKERS: Final = tuple(role for role in ROLES if role not in HTTP_ROLES)
 _LEASE_MARGIN_S: Final = 5.0
 _MAILS: Final = 25
 """In a batch of the e-mail sender."""
@@ -84,11 +90,17 @@ class Roles:
         self._providers = providers
         self._links = links
         self._keys = ServerKeys(backends.store, now, bootstrap_key)
-        self.tokens = UserTokens(token_secret, now)
+        self._signing_keys = signing_keys_of(settings)
+        self.tokens = UserTokens(token_secret, now, self._signing_keys)
         self._planner = Planner(backends.store, backends.presence, now, providers.means)
         self.pauses = Pauses()
         self.guards = guards_of(settings, backends.cells, [one.name for one in providers.everyone], self.pauses)
-        self.sending = sending.Sending(backends.store, backends.queue, now, settings.accept_high_water)
+        self.door = door_of(settings)
+        self.autoscaler = self._autoscaler()
+        self.sending = sending.Sending(
+            backends.store, backends.queue, now, settings.accept_high_water, door=self.door,
+            quotas=quotas_of(settings, backends.cells),
+        )  # fmt: skip
         self.node = self._realtime() if "realtime" in names else None
         self.handlers = self._handlers(names)
         self.services = self._services(names)
@@ -121,6 +133,7 @@ class Roles:
             handlers += inbox.routes(b.store, InboxFanout(b.presence, b.bus, now), callers, now)
             handlers += operations.routes(b.store, b.queue, b.cells, callers, now, self.providers_in_words)
             handlers += dead_letters.routes(b.store, callers, now)
+            handlers += autoscale.routes(self.autoscaler.sizes)
             handlers += suppressions.routes(b.store, callers, now)
             handlers += email_settings.routes(Senders(b.store, now), callers)
         if "webhooks" in names:
@@ -140,8 +153,13 @@ class Roles:
             "reconciler": self._reconciler,
         }
         services: list[Service] = [service for name in names if name in makers for service in makers[name]()]
-        beside = [PauseWatch(self._backends.store, self.pauses), self._reporter(names, services)]
-        return [*services, *beside, *([self.node] if self.node else [])]
+        services += [PauseWatch(self._backends.store, self.pauses), self._reporter(names, services)]
+        if self._signing_keys and {*names} & {*HTTP_ROLES}:
+            services.append(self._signing_keys)
+        workers = [service for service in services if isinstance(service, Consumer)]
+        if workers:
+            services.append(WorkReports(workers, self._backends.cells, now))
+        return [*services, self.node] if self.node else services
 
     def _reporter(self, names: Sequence[str], services: Sequence[Service]) -> Service:
         node, reconciler = self.node, next((one for one in services if isinstance(one, Reconciler)), None)
@@ -158,9 +176,7 @@ class Roles:
     def _inapp_worker(self) -> Sequence[Service]:
         b = self._backends
         role = InAppWorker(b.store, b.streams, b.bus, now)
-        return [
-            Consumer(INAPP, role.handle, b.queue, b.store, now, batch_max=self._settings.batch_max, pauses=self.pauses)
-        ]
+        return [self._consumer(INAPP, role.handle, batch_max=self._settings.batch_max)]
 
     def _push_worker(self) -> Sequence[Service]:
         """A consumer for each push provider's lane. Without its provider a lane still has to end what is in it."""
@@ -182,9 +198,7 @@ class Roles:
     def _email_worker(self) -> Sequence[Service]:
         b = self._backends
         role = EmailWorker(b.store, b.queue, now, Senders(b.store, now), self._links)
-        return [
-            Consumer(EMAIL, role.handle, b.queue, b.store, now, batch_max=self._settings.batch_max, pauses=self.pauses)
-        ]
+        return [self._consumer(EMAIL, role.handle, batch_max=self._settings.batch_max)]
 
     def _email_sender(self) -> Sequence[Service]:
         if not self._providers.mail:
@@ -207,10 +221,21 @@ class Roles:
 
     def _reconciler(self) -> Sequence[Service]:
         b, s = self._backends, self._settings
-        return [Reconciler(
+        reconciler = Reconciler(
             b.store, b.queue, self._planner, now, unseen_after_s=s.unseen_after_s, every_s=s.reconcile_every_s,
             batch=s.reconcile_batch, pauses=self.pauses, sweeper=Sweeper(b.store, keep_of(s)),
-        )]  # fmt: skip
+        )  # fmt: skip
+        every_s = s.heartbeat_notification_every_s
+        if not every_s:
+            return [reconciler]
+        return [reconciler, Heartbeat(b.store, b.queue, b.presence, b.streams, b.bus, now, every_s)]
+
+    def _autoscaler(self) -> Autoscaler:
+        b, s = self._backends, self._settings
+        bounds = bounds_of(s.autoscale_processes, s.autoscale_target_s, s.autoscale_calm_s)
+        mail = [self.guards[provider.name] for provider in self._providers.mail]
+        push = [self.guards[name] for name in dict.fromkeys(p.name for p in self._providers.push.values())]
+        return Autoscaler(b.queue, b.cells, now, bounds, {"email-sender": mail, "push-worker": push}, self.pauses)
 
     def _attempts(self, resent: frozenset[Level] = frozenset(Level)) -> Attempts:
         """`resent`: the levels whose attempts of unknown outcome are repeated at once."""

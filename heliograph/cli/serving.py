@@ -9,18 +9,21 @@ from collections.abc import Generator
 from typing import Any
 
 import uvicorn
-from litestar import Litestar
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from heliograph import telemetry
-from heliograph.cli.backends import Backends, now
+from heliograph.cli.health import Health
 from heliograph.cli.roles import Roles
-from heliograph.core.errors import Problem, QueueUnavailable, StoreUnavailable
+from heliograph.settings import Settings
 from heliograph.web import application
 
 _WS_DRAIN_S = 8.0
 _HTTP_DRAIN_S = 5
+_PORTS = 200
+_IDLE_S = 2.0
+"""Longer than the load balancer keeps an idle connection to a process (nginx.conf: 1 s)."""
 _KEEP_ALIVE_S = 75
-"""Longer than a load balancer keeps an idle connection (nginx: 60 s), or it would send a request into one that is just
+"""Longer than a load balancer keeps an idle connection, or it would send a request into one that is just
 being closed, and a POST that may have been taken can't be repeated for the caller."""
 
 
@@ -37,77 +40,111 @@ class HttpServer:
 
     name = "http"
 
-    def __init__(self, roles: Roles, backends: Backends, listener: socket.socket, cors_origins: str = "*") -> None:
-        self._roles = roles
-        self._backends = backends
-        self._listener = listener
-        self._cors_origins = [origin.strip() for origin in cors_origins.split(",") if origin.strip()]
+    def __init__(
+        self, roles: Roles, health: Health, listener: socket.socket, settings: Settings, *, handed: bool = False
+    ) -> None:
+        """`handed`: by a supervisor, whose load balancer stands before it."""
+        self._handed = handed
         self._draining = False
+        self._roles = roles
+        self._listener = listener
+        self._app = self._parting(
+            application(
+                roles.handlers,
+                ready=health.ready,
+                before_metrics=health.refresh,
+                cors_origins=[origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()],
+                door=roles.door,
+                token=settings.metrics_token.get_secret_value(),
+            )
+        )
         self.listening = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         if self._roles.node:
             await self._roles.node.start()
-        server = _Server(self._config(self._app()))
+        node = self._roles.node
+        server = _Server(_config(self._app, node.protocol_class() if node else "none", _HTTP_DRAIN_S))
         serving = asyncio.create_task(server.serve([self._listener]))
-        while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for this
-            await asyncio.sleep(0.005)
+        await _started(server, serving)
         self.listening.set()
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         self._draining = True
-        if self._roles.node:
-            await self._roles.node.drain(_WS_DRAIN_S)
+        await asyncio.gather(self._send_sockets_away(), self._send_requests_away(server))
         server.should_exit = True
         await serving
         await self._roles.sending.drained()
 
-    def _config(self, app: Litestar) -> uvicorn.Config:
-        node = self._roles.node
-        return uvicorn.Config(
-            app,
-            http="httptools",
-            ws=node.protocol_class() if node else "none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            timeout_graceful_shutdown=_HTTP_DRAIN_S,
-            timeout_keep_alive=_KEEP_ALIVE_S,
-            backlog=4096,
-        )
-
-    def _app(self) -> Litestar:
-        return application(
-            self._roles.handlers,
-            ready=self._ready,
-            before_metrics=self._refresh_gauges,
-            cors_origins=self._cors_origins,
-        )
-
-    async def _ready(self) -> dict[str, Any]:
-        if self._draining:
-            raise Problem("overloaded", "this process is draining", retry_after_s=1)
-        await self._backends.store.ping()
-        queue = "up" if self._backends.queue.link.is_up else "down"
-        paused = {name: pause.words for name, pause in self._roles.pauses.known.items()}
-        return {"store": "up", "queue": queue, "providers": await self._roles.providers_in_words(), "paused": paused}
-
-    async def _refresh_gauges(self) -> None:
+    async def _send_sockets_away(self) -> None:
         if self._roles.node:
-            telemetry.connections.set(self._roles.node.counters.connections)
-        await self._roles.providers_in_words()
-        with contextlib.suppress(QueueUnavailable):
-            for (lane, level), state in (await self._backends.queue.lanes()).items():
-                labels = (lane, level.name.lower())
-                telemetry.lane_depth.labels(*labels).set(state.depth)
-                telemetry.lane_in_flight.labels(*labels).set(state.in_flight)
-                age_s = 0.0 if state.oldest_at is None else max(0.0, (now() - state.oldest_at) / 1000)
-                telemetry.lane_oldest.labels(*labels).set(age_s)
-        with contextlib.suppress(StoreUnavailable):
-            telemetry.dead_letters.set(await self._backends.store.dead_count())
+            await self._roles.node.drain(_WS_DRAIN_S)
+
+    async def _send_requests_away(self, server: _Server) -> None:
+        """A successor listens at the same open door: what knocks from now on is its. Idle connections are closed by
+        the load balancer, which alone knows that it is not just sending a request into one."""
+        if not self._handed:
+            return
+        for each in server.servers:
+            each.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_IDLE_S):
+                while server.server_state.connections:  # noqa: ASYNC110 - uvicorn has no event for this
+                    await asyncio.sleep(0.05)
+
+    def _parting(self, app: ASGIApp) -> ASGIApp:
+        """While the process drains, every answer is the last of its connection."""
+
+        async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+            async def last(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    message["headers"] = [*message["headers"], (b"connection", b"close")]
+                await send(message)
+
+            await app(scope, receive, last if self._draining and scope["type"] == ScopeType.HTTP else send)
+
+        return handle
+
+
+class HealthServer:
+    """`/healthz`, `/readyz` and `/metrics` of any process on a port of its own; up until everything else has ended."""
+
+    def __init__(self, health: Health, listener: socket.socket, token: str) -> None:
+        self._listener = listener
+        app = application([], ready=health.ready, before_metrics=health.refresh, token=token)
+        self._server = _Server(_config(app, "none", drain_s=1))
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._serving = asyncio.create_task(self._server.serve([self._listener]))
+        await _started(self._server, self._serving)
+
+    async def stop(self) -> None:
+        self._server.should_exit = True
+        if self._serving:
+            await self._serving
+
+
+def _config(app: ASGIApp, ws: Any, drain_s: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws=ws,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=drain_s,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        backlog=4096,
+    )
+
+
+async def _started(server: _Server, serving: asyncio.Task[None]) -> None:
+    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for this
+        await asyncio.sleep(0.005)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -115,3 +152,11 @@ def listen(host: str, port: int) -> socket.socket:
     listener = socket.create_server((host, port), backlog=4096)
     listener.setblocking(False)
     return listener
+
+
+def listen_from(host: str, port: int) -> socket.socket:
+    """The first free port from `port` on: the processes of one machine share a setting. Raises `OSError`."""
+    for tried in range(port, min(port + _PORTS, 65_536)):
+        with contextlib.suppress(OSError):
+            return listen(host, tried)
+    raise OSError(f"no port of {host} from {port} to {tried} is free for metrics_port; 0 goes without")

@@ -8,17 +8,19 @@ own retry lane, so that a retry storm of one never blocks another. Subjects: `la
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 import msgspec
 
-from heliograph.core.model import Device, DeviceKind, Key, Level, Mail, Millis, Notification
+from heliograph.core.model import PART, Device, DeviceKind, Key, Level, Mail, Millis, Notification
 
 MAX_PACK_BYTES: Final = 256 * 1024
 
 
 class Item(Protocol):
-    """What every lane's item can say of itself."""
+    """What every lane's item can say of itself. `weight`: how many notifications' work it is."""
+
+    weight: ClassVar[int]
 
     @property
     def key(self) -> Key: ...
@@ -30,6 +32,8 @@ class Item(Protocol):
 
 class IngestItem(msgspec.Struct, frozen=True, omit_defaults=True, tag="n"):
     """An accepted notification, on its way to the delivery router."""
+
+    weight: ClassVar[int] = 1
 
     notification: Notification
     gen: int = 0
@@ -50,6 +54,8 @@ class BatchItem(msgspec.Struct, frozen=True, tag="b"):
     `reached`: how many members of a list or bulk are done, or the last subscriber of a topic who is; empty = none.
     """
 
+    weight: ClassVar[int] = PART
+
     tenant: str
     batch_id: str
     at_level: int
@@ -66,6 +72,8 @@ class BatchItem(msgspec.Struct, frozen=True, tag="b"):
 
 
 class _Addressed(msgspec.Struct, frozen=True, omit_defaults=True):
+    weight: ClassVar[int] = 1
+
     notification: Notification
 
     @property
@@ -114,6 +122,8 @@ class EmailItem(_Addressed, frozen=True, omit_defaults=True, kw_only=True):
 class OutboxItem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """For the e-mail sender: a rendered mail, waiting for a token of the rate limit."""
 
+    weight: ClassVar[int] = 1
+
     tenant: str
     id: str
     at_level: int
@@ -143,25 +153,29 @@ LaneItem = IngestItem | BatchItem | InAppItem | PushItem | EmailItem | OutboxIte
 
 
 class Lane(msgspec.Struct, frozen=True):
-    """One row: who pulls it (`role`), what it holds (`item`, as a msgspec type), how many items a message may pack."""
+    """One row: who pulls it (`role`), what it holds (`item`, as a msgspec type), how many items a message may pack.
+
+    `channel`: what its work is for, as metrics say it; `routing` = not decided yet.
+    """
 
     name: str
     role: str
     item: object
+    channel: str
     pack: int = 500
     max_bytes: int = 2 * 1024**3
 
 
-INGEST: Final = Lane("ingest", "router", IngestItem | BatchItem)
-INAPP: Final = Lane("inapp", "inapp-worker", InAppItem)
-PUSH: Final = Lane("push", "push-worker", PushItem, pack=100)
+INGEST: Final = Lane("ingest", "router", IngestItem | BatchItem, "routing")
+INAPP: Final = Lane("inapp", "inapp-worker", InAppItem, "in_app")
+PUSH: Final = Lane("push", "push-worker", PushItem, "push", pack=100)
 """For FCM. Each push provider has a lane of its own: one that is slow, paused or down must not hold another's pushes,
 and within each the order stays strict."""
-PUSH_APNS: Final = Lane("push-apns", "push-worker", PushItem, pack=100)
-PUSH_WEB: Final = Lane("push-web", "push-worker", PushItem, pack=100)
-PUSH_EXPO: Final = Lane("push-expo", "push-worker", PushItem, pack=100)
-EMAIL: Final = Lane("email", "email-worker", EmailItem)
-OUTBOX: Final = Lane("outbox", "email-sender", OutboxItem, pack=25)
+PUSH_APNS: Final = Lane("push-apns", "push-worker", PushItem, "push", pack=100)
+PUSH_WEB: Final = Lane("push-web", "push-worker", PushItem, "push", pack=100)
+PUSH_EXPO: Final = Lane("push-expo", "push-worker", PushItem, "push", pack=100)
+EMAIL: Final = Lane("email", "email-worker", EmailItem, "email")
+OUTBOX: Final = Lane("outbox", "email-sender", OutboxItem, "email", pack=25)
 """The rate-limit queue. Small packs: an envelope belongs to one sender until all of its mails are settled."""
 
 PUSH_LANES: Final[Mapping[DeviceKind, Lane]] = {

@@ -5,7 +5,10 @@ Times are integers, milliseconds since 1970-01-01 UTC (`Millis`); RFC 3339 exist
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
+from itertools import accumulate, chain
 from typing import Any, Final, Literal
 
 import msgspec
@@ -21,6 +24,10 @@ Engagement = Literal["seen", "read", "unread", "archive", "unarchive"]
 CHANNELS: Final[tuple[Channel, ...]] = ("in_app", "push", "email")
 HEAVY_CONTENT: Final = 16 * 1024
 """Characters of body from which an item carries only the notification's id (DESIGN section 4: items stay small)."""
+
+
+PART: Final = 500
+"""Members of a batch that are expanded at once, and sends of a bulk that a store keeps in one piece."""
 
 
 class Level(IntEnum):
@@ -162,6 +169,10 @@ class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     users: tuple[str, ...] = ()
     topic: str | None = None
     sends: tuple[Send, ...] = ()
+    first: int = 0
+    """Of a bulk that was read in part: which of its sends is the first of `sends`."""
+    levels: tuple[int, ...] = ()
+    """Of a bulk that was read in part: how many sends of each level it has; empty = all of them are here."""
 
     @property
     def key(self) -> Key:
@@ -174,16 +185,21 @@ class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def size(self) -> int:
         """Members known from the start: all but those of a topic."""
-        return len(self.users) + len(self.sends)
+        return len(self.users) + (sum(self.levels) or len(self.sends))
 
     def level_at(self, index: int) -> Level:
         """In which level the expansion goes on from member `index`."""
-        return self.sends[index].notification.level if index < len(self.sends) else self.level
+        here = index - self.first
+        if here < len(self.sends):
+            return self.sends[here].notification.level
+        ends = zip(Level, accumulate(self.levels), strict=False)
+        return next((level for level, end in ends if index < end), self.level)
 
     def member(self, index: int) -> Notification:
         """The `index`-th notification it stands for; the same on every expansion."""
         if self.sends:
-            place, notification = self.sends[index].place, self.sends[index].notification
+            send = self.sends[index - self.first]
+            place, notification = send.place, send.notification
         else:
             place, notification = index, self._to(self.users[index])
         return msgspec.structs.replace(notification, id=batch_member_id(self.id, place), batch_id=self.id)
@@ -202,6 +218,20 @@ class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
         if not self.sends:
             return self.member(place) if place < len(self.users) else None
         return next((self.member(index) for index, send in enumerate(self.sends) if send.place == place), None)
+
+    def divided(self) -> tuple[Batch, list[tuple[Send, ...]]]:
+        """As stores keep a bulk: what there is to say of all of it, and its sends in parts of `PART`."""
+        parts = [self.sends[start : start + PART] for start in range(0, len(self.sends), PART)]
+        counts = Counter(send.notification.level for send in self.sends)
+        return msgspec.structs.replace(self, sends=(), levels=tuple(counts[level] for level in Level)), parts
+
+    def joined(self, part: int, parts: Iterable[Sequence[Send]]) -> Batch:
+        """A `divided` bulk with these parts of it, of which the first is number `part`."""
+        sends = tuple(chain.from_iterable(parts))
+        if not sends:
+            return self
+        levels = () if len(sends) == self.size else self.levels
+        return msgspec.structs.replace(self, sends=sends, first=part * PART, levels=levels)
 
     def _to(self, user: str) -> Notification:
         assert self.content is not None

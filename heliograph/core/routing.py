@@ -173,12 +173,13 @@ def _devices(facts: Facts, why: dict[str, str], *, skip_live: bool) -> tuple[Dev
     if "push" in why:
         return ()
     registered = facts.recipient.devices
+    if not registered:
+        why["push"] = "not chosen: no registered device"
+        return ()
     usable = tuple(device for device in registered if device.kind in facts.means.push)
     chosen = tuple(d for d in usable if not (skip_live and d.id in facts.presence.devices))
     if chosen:
         why["push"] = f"chosen: {len(chosen)} registered device(s)"
-    elif not registered:
-        why["push"] = "not chosen: no registered device"
     elif not usable:
         kinds = ", ".join(sorted({device.kind for device in registered}))
         why["push"] = f"not chosen: no push provider is configured for {kinds}"

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from heliograph import telemetry
 from heliograph.attempts import Attempts
 from heliograph.core.lanes import OutboxItem
 from heliograph.core.lifecycle import Event
@@ -60,6 +61,7 @@ class EmailSender:
         stopped = [event for event in ended if event is not None]
         if stopped:
             await self._store.record(stopped)
+            telemetry.count_ends(stopped)
         admission = admission_of(batch)
 
         async def call(item: OutboxItem, attempt: int) -> tuple[str, ProviderOutcome]:

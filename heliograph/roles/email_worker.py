@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from heliograph import telemetry
 from heliograph.bodies import whole
 from heliograph.core.lanes import OUTBOX, EmailItem, OutboxItem
 from heliograph.core.lifecycle import Event
@@ -77,6 +78,7 @@ class EmailWorker:
         # commit
         if events:
             await self._store.record(events)
+            telemetry.count_ends(events)
         if mails:
             await self._queue.publish(OUTBOX, mails)
             await self._tell_moved(mails, notifications)

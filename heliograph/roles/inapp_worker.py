@@ -11,6 +11,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 
+from heliograph import telemetry
 from heliograph.bodies import whole
 from heliograph.core.frames import NotificationFrame, pack_notifications
 from heliograph.core.lanes import InAppItem
@@ -55,6 +56,7 @@ class InAppWorker:
         sent = [_sent(notification, now, place) for planned, notification, _, place in placed if planned]
         if sent:
             await self._store.record(sent)
+            telemetry.count_ends(sent)
         return [DONE] * len(batch)
 
     async def _tell_nodes(self, placed: Sequence[tuple[bool, Notification, bytes, Appended]]) -> None:

@@ -86,6 +86,7 @@ class PushReceipts:
         settled = [(ticket, end) for ticket, end in ends if isinstance(end, Settled)]
         events = [end.event for _, end in settled if end.event]
         await self._store.record(events)
+        telemetry.count_ends(events)
         for event in events:
             telemetry.webhook_events_total.labels(provider.name, event.kind).inc()
         await self._forget([ticket for ticket, end in settled if end.forget])

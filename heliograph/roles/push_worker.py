@@ -63,6 +63,7 @@ class PushWorker:
         stopped = [event for event in ended.values() if event is not None]
         if stopped:
             await self._store.record(stopped)
+            telemetry.count_ends(stopped)
         gone: list[tuple[PushItem, Unregistered]] = []
         admission = admission_of(batch)
         tickets: list[Ticket] = []

@@ -105,6 +105,7 @@ class Reconciler:
         if self._sweeper and found < self._batch:
             await self._sweeper.sweep(now)
         self.reconciled_at = self._clock()
+        telemetry.reconciler_round_at.set(now / 1000)
         return found
 
     async def _notice_wipe(self, now: Millis) -> None:
@@ -131,6 +132,7 @@ class Reconciler:
                 INGEST, [BatchItem(one.key.tenant, one.key.id, int(one.level), one.cursor) for one in lost]
             )
             self._handed |= {one.key: now for one in lost}
+            _again("batch", len(lost))
         if due:
             await self._store.batch_postpone([*due], now + GRACE_MS)
         if len(self._handed) > _REMEMBERED:
@@ -172,9 +174,9 @@ class Reconciler:
         facts = await self._facts(verdicts)
         for history, verdict in verdicts:
             for step in verdict.steps:
-                telemetry.reconciler_steps_total.labels(type(step).__name__.lower()).inc()
                 work.take(step, history, facts.get(history.notification.key))
         await self._store.record(work.events)
+        telemetry.count_ends(work.events)
         await self._store.postpone({h.notification.key: v.check_at for h, v in verdicts})
         if work.closed:
             await self._store.close(work.closed)
@@ -186,6 +188,11 @@ class Reconciler:
             return {}
         found = await self._planner.facts(needed, look=False)
         return {notification.key: facts for notification, facts in zip(needed, found, strict=True)}
+
+
+def _again(reason: str, count: int = 1) -> None:
+    """That much is handed to the lanes again."""
+    telemetry.reconciler_republished_total.labels(reason).inc(count)
 
 
 class _Work:
@@ -206,6 +213,7 @@ class _Work:
                 self.events.append(self._requeued(history, delivery))
                 item = IngestItem(history.notification.lighten(), gen=delivery.gen)
                 self.handover.add(INGEST, item)
+                _again("unrouted")
             case Requeue(delivery) if facts is not None:
                 self._requeue(history, delivery, facts)
             case Escalate() if facts is not None:
@@ -216,6 +224,7 @@ class _Work:
     def _requeue(self, history: History, delivery: Delivery, facts: Facts) -> None:
         notification, attempt = history.notification, delivery.attempts + 1
         user = facts.recipient.user
+        _again("lost" if delivery.due_at is None else "due")
         if delivery.status == "sending":
             # The queue lost it in a worker's hands: the provider may have taken it, and gets it again (G3).
             self.events.append(self._unknown(history, delivery))
@@ -252,6 +261,7 @@ class _Work:
         plan = self._event(history, "escalated", "", gen=gen, detail=found.summary, plan=found.targets, why=found.why)
         self.events += [plan, unseen]
         self.handover.add_route(notification, facts, found)
+        _again("unseen")
 
     def _requeued(self, history: History, delivery: Delivery) -> Event:
         return self._event(

@@ -2,7 +2,7 @@
 
 Reads the ingest lanes, users, suppressions and the presence cache; writes `routed` events to the store, and the
 `sending` of those that leave for an open page; then one item per delivery to its channel's lane, in the level of its
-type. Expands batches. Never calls a provider.
+type. Expands batches and routes what comes out of them. Never calls a provider.
 """
 
 from __future__ import annotations
@@ -12,17 +12,21 @@ import secrets
 from collections.abc import Sequence
 from typing import Final
 
+from heliograph import telemetry
+from heliograph.consumer import AWAY
 from heliograph.core.lanes import INGEST, BatchItem, IngestItem, LaneItem
 from heliograph.core.lifecycle import IN_APP, INBOX, Event
-from heliograph.core.model import Batch, Key, Millis, Notification
+from heliograph.core.model import PART, Batch, Key, Millis, Notification
 from heliograph.core.outcomes import DONE, Dead, Outcome
 from heliograph.core.ports import Clock, Pulled, Queue, Reached, Store
 from heliograph.core.reconciling import GRACE_MS
 from heliograph.core.routing import Facts, Route, inbox_keeps, route
 from heliograph.planning import Handover, Planner
 
-CHUNK: Final = 500
-"""Members of a batch that are expanded at once."""
+CHUNK: Final = PART
+_DIGITS: Final = 10
+
+log = telemetry.logger("router")
 
 
 class Router:
@@ -36,9 +40,10 @@ class Router:
         self._planner = planner
         self._clock = clock
         self._unseen_after_ms = unseen_after_ms
+        self._stage = telemetry.Stage(INGEST.role, INGEST.channel)
 
     async def handle(self, batch: Sequence[Pulled]) -> Sequence[Outcome]:
-        """Routes notifications; expands batches, whose members come back through the same lane."""
+        """Routes notifications; expands batches, a chunk each, and routes their members."""
         outcomes: list[Outcome] = [DONE] * len(batch)
         arrived: list[tuple[int, IngestItem]] = []
         for position, pulled in enumerate(batch):
@@ -77,6 +82,7 @@ class Router:
         # redelivered batch writes the same rows; a crash between the two lines is the reconciler's to find.
         leaving = [notification for notification, _, decision in routes if decision.leaves_for_page]
         _, stopped = await asyncio.gather(self._store.record(events, check_at), self._begin(leaving, now))
+        telemetry.count_ends(events)
         handover = Handover()
         for notification, known, decision in routes:
             if notification.key not in stopped:
@@ -97,17 +103,33 @@ class Router:
         }
 
     async def _expand(self, item: BatchItem) -> None:
-        """One chunk: its members' rows, then their items, then the rest of the batch as an item of its own behind them,
-        so that a big batch never holds the lane for long."""
-        batch = await self._store.batch(item.key)
+        """One chunk: its members' rows, then where they go, then the rest of the batch as an item of its own at the end
+        of the lane, so that a big batch never holds the lane for long. A death in between leaves open rows, which are
+        the reconciler's to find."""
+        batch = await self._store.batch(item.key, _place(item.reached), CHUNK)
         if batch is None:
             return
         members, reached = await self._chunk(batch, item.reached)
         await self._store.expand(members, self._clock() + GRACE_MS, reached)
-        items: list[LaneItem] = [IngestItem(member.lighten()) for member in members]
+        items: list[LaneItem] = [*await self._route_members([IngestItem(member.lighten()) for member in members])]
         if not reached.done:
             items.append(BatchItem(batch.tenant, batch.id, int(reached.level), reached.cursor))
-        await self._queue.publish(INGEST, items)
+        if items:
+            await self._queue.publish(INGEST, items)
+
+    async def _route_members(self, members: Sequence[IngestItem]) -> Sequence[IngestItem]:
+        """Answers those that have to come by alone: what ends as a dead letter, and all if one of them is poison."""
+        try:
+            outcomes = await self._route(members) if members else []
+        except AWAY:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is met again, alone, as an item of the lane
+            log.warning("batch_failed", action="split", stage=INGEST.role, items=len(members), error=repr(error))
+            return members
+        odd = [member for member, outcome in zip(members, outcomes, strict=True) if outcome is not DONE]
+        if members:
+            self._stage.ended(members[0].level, "done", len(members) - len(odd))
+        return odd
 
     async def _chunk(self, batch: Batch, cursor: str) -> tuple[Sequence[Notification], Reached]:
         now = self._clock()
@@ -116,10 +138,15 @@ class Router:
             last = users[-1] if users else cursor
             done = len(users) < CHUNK
             return [batch.subscriber(user) for user in users], Reached(batch.key, batch.level, last, now, done)
-        start = int(cursor or 0)
+        start = _place(cursor)
         members = batch.members(start, CHUNK)
         end = start + len(members)
         return members, Reached(batch.key, batch.level_at(end), str(end), now, end >= batch.size)
+
+
+def _place(cursor: str) -> int:
+    """Which member comes next; of a topic, whose cursor is a name, nobody asks."""
+    return int(cursor) if cursor.isdecimal() and len(cursor) < _DIGITS else 0
 
 
 def _decide(notification: Notification, facts: Facts, now: Millis) -> Route | None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import GenericAlias
 from typing import Final, cast
 
 import msgspec
 
+from heliograph.core.crowding import FairTurns, crowds_share
 from heliograph.core.errors import QueueUnavailable
 from heliograph.core.lanes import LANES, Lane, LaneItem
 from heliograph.core.model import Level, Millis
@@ -27,12 +29,13 @@ _WORN: Final = 3
 class _Message:
     """One item, never packed with others. `holder` = the queue that has it in hand."""
 
-    def __init__(self, lane: Lane, item: LaneItem, at: Millis, due: Millis) -> None:
+    def __init__(self, lane: Lane, item: LaneItem, at: Millis, due: Millis, *, crowd: bool = False) -> None:
         self.lane = lane
         self.payload = msgspec.msgpack.encode([item])
         self.level = item.level
         self.at = at
         self.due = due
+        self.crowd = crowd
         self.deliveries = 0
         self.holder: MemoryQueue | None = None
 
@@ -100,6 +103,8 @@ class MemoryQueue:
     def __init__(self, clock: Clock, broker: MemoryBroker | None = None) -> None:
         self.broker = broker or MemoryBroker()
         self._clock = clock
+        self._turns = FairTurns()
+        self._crowd_was_last = False
 
     async def connect(self) -> None:
         """Nothing to do."""
@@ -115,7 +120,13 @@ class MemoryQueue:
     async def publish(self, lane: Lane, items: Sequence[LaneItem]) -> None:
         self._reach()
         now = self._clock()
-        self.broker.put([_Message(lane, item, now, now) for item in items])
+        quiet, crowd = self._turns.apart(lane, items, now)
+        self.broker.put(
+            [
+                *(_Message(lane, item, now, now) for item in quiet),
+                *(_Message(lane, item, now, now, crowd=True) for item in crowd),
+            ]
+        )
 
     async def publish_later(self, lane: Lane, items: Sequence[tuple[LaneItem, Millis]]) -> None:
         self._reach()
@@ -126,7 +137,13 @@ class MemoryQueue:
         return (await self._first(lane))[0].level
 
     async def pull(self, lane: Lane, limit: int) -> Sequence[Pulled]:
-        return [self._hand_out(message) for message in (await self._first(lane))[:limit]]
+        pulled: list[Pulled] = []
+        for message in self._in_turn(await self._first(lane), limit):
+            pulled.append(self._hand_out(message))
+            limit -= pulled[-1].item.weight
+            if limit <= 0:
+                break
+        return pulled
 
     async def settle(self, pulled: Sequence[Pulled]) -> None:
         for message in _messages(pulled):
@@ -155,6 +172,17 @@ class MemoryQueue:
                 if waiting and not self.broker.away:
                     return waiting
             await self.broker.change(_LOOK_AGAIN_S)
+
+    def _in_turn(self, waiting: list[_Message], limit: int) -> list[_Message]:
+        """Of what waits, what is served first."""
+        quiet = [message for message in waiting if not message.crowd]
+        crowd = [message for message in waiting if message.crowd]
+        quiet_at, crowd_at = (side[0].at if side else None for side in (quiet, crowd))
+        share = crowds_share(limit, quiet_at, crowd_at, math.inf, crowd_was_last=self._crowd_was_last)
+        taken = quiet[: limit - share.least]
+        of_crowd = crowd[: min(share.most, limit - len(taken))]
+        self._crowd_was_last = bool(of_crowd)
+        return taken + of_crowd
 
     def _due(self, lane: Lane, level: Level) -> Iterator[_Message]:
         now = self._clock()

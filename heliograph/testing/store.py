@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from heliograph.core.lifecycle import Event, History
-from heliograph.core.model import Batch, Engagement, InboxItem, Key, Level, Millis, Notification
+from heliograph.core.model import PART, Batch, Engagement, InboxItem, Key, Level, Millis, Notification
 from heliograph.core.ports import Accepted, Begun, CancelResult, DueBatch, InboxQuery, Mismatch, Reached, Submission
 from heliograph.testing.store_people import MemoryPeople
 from heliograph.testing.store_retention import MemoryRetention
@@ -27,6 +27,9 @@ class MemoryStore(MemoryPeople, MemoryTopics, MemoryRetention):
 
     async def ping(self) -> None:
         assert self._kept
+
+    def in_use(self) -> int:
+        return 0
 
     async def close_store(self) -> None:
         self._open = False
@@ -65,9 +68,12 @@ class MemoryStore(MemoryPeople, MemoryTopics, MemoryRetention):
             kept = self._kept.batches[reached.key]
             kept.reached, kept.check_at = reached, check_at
 
-    async def batch(self, key: Key) -> Batch | None:
+    async def batch(self, key: Key, start: int = 0, limit: int | None = None) -> Batch | None:
         found = self._kept.batches.get(key)
-        return found.batch if found else None
+        if found is None or limit is None or not found.batch.sends:
+            return found.batch if found else None
+        whole, parts = found.batch.divided()
+        return whole.joined(start // PART, parts[start // PART : (start + limit - 1) // PART + 1])
 
     async def batches_due(self, now: Millis, limit: int) -> Sequence[DueBatch]:
         due = [kept for kept in self._unexpanded() if kept.check_at <= now]

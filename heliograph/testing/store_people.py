@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from heliograph.core.errors import StoreUnavailable
+from heliograph.core.keys import ApiKey
 from heliograph.core.model import Device, Key, Millis, Preferences, Recipient, User
-from heliograph.core.ports import ApiKey, DeadGroup, DeadLetter
+from heliograph.core.ports import DeadGroup, DeadLetter
 from heliograph.core.suppressing import REASONS, Reason, Suppression, SuppressionQuery, folded, folded_key, in_order
 from heliograph.testing.store_rows import Kept
 from heliograph.testing.store_tickets import MemoryTickets
@@ -124,6 +125,17 @@ class MemoryPeople(MemoryTickets):
 
     async def api_key(self, digest: str) -> ApiKey | None:
         return self._kept.keys.get(digest)
+
+    async def api_keys(self, tenant: str) -> Sequence[ApiKey]:
+        found = [key for key in self._kept.keys.values() if key.tenant == tenant]
+        return sorted(found, key=lambda key: (key.created_at, key.digest))
+
+    async def end_key(self, digest: str, at: Millis) -> None:
+        key = self._kept.keys[digest]
+        self._kept.keys[digest] = replace(key, expires_at=at if key.expires_at is None else min(at, key.expires_at))
+
+    async def touch_key(self, digest: str, at: Millis) -> None:
+        self._kept.keys[digest] = replace(self._kept.keys[digest], used_at=at)
 
     async def keep(self, name: str, value: str) -> str:
         return self._kept.settings.setdefault(name, value)

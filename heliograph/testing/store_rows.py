@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
+from heliograph.core.keys import ApiKey
 from heliograph.core.lifecycle import Event, History
 from heliograph.core.model import Batch, Device, Engagement, InboxState, Key, Millis, Notification, Preferences, User
-from heliograph.core.ports import Accepted, ApiKey, DeadLetter, DueBatch, Reached, Submission, Ticket
+from heliograph.core.ports import Accepted, DeadLetter, DueBatch, Reached, Submission, Ticket
 from heliograph.core.suppressing import Reason, Suppression
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from typing import Any
@@ -9,10 +10,19 @@ from typing import Any
 import jwt
 import pytest
 
-from heliograph.access import AUDIENCE, KEY_PREFIX, ServerKeys, UserTokens, create_key, digest_of
+from heliograph.access import (
+    AUDIENCE,
+    KEY_PREFIX,
+    ServerKeys,
+    UserTokens,
+    create_key,
+    digest_of,
+    revoke_keys,
+    rotate_key,
+)
 from heliograph.core.errors import Problem, StoreUnavailable
+from heliograph.core.keys import SCOPES
 from heliograph.core.model import Key
-from heliograph.core.ports import ApiKey
 from heliograph.testing.store import MemoryStore
 from tests.unit.given import T0, FakeClock
 
@@ -22,7 +32,7 @@ ANNA = Key("acme", "anna")
 
 async def refused(keys: ServerKeys, secret: str) -> str:
     with pytest.raises(Problem) as problem:
-        await keys.tenant_of(secret)
+        await keys.find(secret)
     return problem.value.kind.code
 
 
@@ -31,7 +41,7 @@ async def test_a_key_opens_its_own_tenant() -> None:
     store, clock = MemoryStore(), FakeClock()
     secrets = [await create_key(store, tenant, clock()) for tenant in ("acme", "other")]
     keys = ServerKeys(store, clock)
-    assert [await keys.tenant_of(secret) for secret in secrets] == ["acme", "other"]
+    assert [(await keys.find(secret)).tenant for secret in secrets] == ["acme", "other"]
     assert all(secret.startswith(KEY_PREFIX) and len(secret) > 30 for secret in secrets)
     stored = await store.api_key(digest_of(secrets[0]))
     assert stored
@@ -57,26 +67,84 @@ async def test_a_tenant_has_a_name_that_fits_everywhere(tenant: str) -> None:
 async def test_the_bootstrap_key_is_the_default_tenants() -> None:
     """Accepted without standing in the store; an empty one is none at all."""
     store, clock = MemoryStore(), FakeClock()
-    assert await ServerKeys(store, clock, "hg_sk_boot").tenant_of("hg_sk_boot") == "default"
+    assert (await ServerKeys(store, clock, "hg_sk_boot").find("hg_sk_boot")).tenant == "default"
     assert await refused(ServerKeys(store, clock, "hg_sk_boot"), "hg_sk_boo") == "unauthorized"
     assert await refused(ServerKeys(store, clock, ""), "") == "unauthorized"
 
 
-async def test_a_revoked_key_is_refused_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_revoked_key_is_refused_on_every_node_within_five_seconds() -> None:
     """The cache spares the store, and forgets."""
     store, clock = MemoryStore(), FakeClock()
     secret = await create_key(store, "acme", clock())
-    keys = ServerKeys(store, clock)
-    await keys.tenant_of(secret)
-
-    async def gone(digest: str) -> ApiKey | None:
-        return None
-
-    monkeypatch.setattr(store, "api_key", gone)
+    nodes = [ServerKeys(store, clock) for _ in range(3)]
+    for node in nodes:
+        await node.find(secret)
+    assert await revoke_keys(store, "acme", secret[:14], clock()) == 1
     clock.forward(4.9)
-    assert await keys.tenant_of(secret) == "acme"
+    assert (await nodes[0].find(secret)).tenant == "acme"
     clock.forward(0.1)
+    assert [await refused(node, secret) for node in nodes] == ["unauthorized"] * 3
+    assert await refused(ServerKeys(store, clock), secret) == "unauthorized"
+
+
+async def test_a_key_ends_to_the_millisecond() -> None:
+    """Its own end is known beforehand: no cache keeps it alive."""
+    store, clock = MemoryStore(), FakeClock()
+    keys = ServerKeys(store, clock)
+    secret = await create_key(store, "acme", clock(), expires_at=T0 + 1_000)
+    clock.forward(0.999)
+    assert (await keys.find(secret)).tenant == "acme"
+    clock.forward(0.001)
     assert await refused(keys, secret) == "unauthorized"
+
+
+async def test_a_rotation_leaves_two_keys_that_work() -> None:
+    """The successor has the name, scopes and quotas; the old one ends when it was told to, an older one at once."""
+    store, clock = MemoryStore(), FakeClock()
+    keys = ServerKeys(store, clock)
+    first = await create_key(store, "acme", clock(), "shop", ("send",), rate=5.0)
+    clock.forward(1)  # of two made in the same millisecond nobody could tell which is newer
+    second = await rotate_key(store, "acme", "shop", clock(), 60_000)
+    assert [(await keys.find(one)).name for one in (first, second)] == ["shop", "shop"]
+    clock.forward(10)
+    third = await rotate_key(store, "acme", "shop", clock(), 60_000)
+    assert await refused(ServerKeys(store, clock), first) == "unauthorized"
+    newest = await keys.find(third)
+    assert (newest.scopes, newest.rate, newest.expires_at) == (("send",), 5.0, None)
+    clock.forward(60)
+    assert await refused(ServerKeys(store, clock), second) == "unauthorized"
+    assert (await keys.find(third)).name == "shop"
+
+
+async def test_a_name_that_is_taken_or_unknown_is_told() -> None:
+    """A second `create` of a name would make a third key out of a rotation; what isn't there can't be ended."""
+    store, clock = MemoryStore(), FakeClock()
+    await create_key(store, "acme", clock(), "shop")
+    await create_key(store, "other", clock(), "shop")
+    for wrong in (
+        create_key(store, "acme", T0, "shop"), create_key(store, "acme", T0, "a b"),
+        create_key(store, "acme", T0, scopes=("sending",)),
+        rotate_key(store, "acme", "web", T0, 0), revoke_keys(store, "acme", "web", T0),
+    ):  # fmt: skip
+        with pytest.raises(Problem):
+            await wrong
+    await revoke_keys(store, "acme", "shop", T0)
+    assert [key.lives(T0) for key in await store.api_keys("other")] == [True]
+    await create_key(store, "acme", clock(), "shop")
+
+
+async def test_it_is_known_when_a_key_was_used() -> None:
+    """To the minute, for one write a minute."""
+    store, clock = MemoryStore(), FakeClock()
+    keys = ServerKeys(store, clock)
+    secret = await create_key(store, "acme", clock())
+    for _ in range(20):
+        await keys.find(secret)
+        await asyncio.sleep(0)
+        clock.forward(6)
+    (key,) = await store.api_keys("acme")
+    assert T0 + 60_000 <= (key.used_at or 0) <= clock()
+    assert key.scopes == SCOPES
 
 
 async def test_a_store_that_is_away_is_no_wrong_key() -> None:
@@ -84,11 +152,11 @@ async def test_a_store_that_is_away_is_no_wrong_key() -> None:
     store, clock = MemoryStore(), FakeClock()
     secret = await create_key(store, "acme", clock())
     known = ServerKeys(store, clock)
-    await known.tenant_of(secret)
+    await known.find(secret)
     await store.close_store()
-    assert await known.tenant_of(secret) == "acme"
+    assert (await known.find(secret)).tenant == "acme"
     with pytest.raises(StoreUnavailable):
-        await ServerKeys(store, clock).tenant_of(secret)
+        await ServerKeys(store, clock).find(secret)
 
 
 # --- user tokens ------------------------------------------------------------------------------------------------------

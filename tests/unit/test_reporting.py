@@ -20,7 +20,7 @@ async def test_rates_are_those_of_the_last_interval() -> None:
     reporter = Reporter(cells, clock, ("api",), sockets=lambda: 7, reconciled_at=lambda: clock.now - 5)
     telemetry.accepted_total.labels("p0").inc(10)
     telemetry.accepted_total.labels("p2").inc(10)
-    telemetry.stage_items_total.labels("router", "p0", "done").inc(6)
+    telemetry.stage_items_total.labels("router", "routing", "p0", "done").inc(6)
     telemetry.provider_attempts_total.labels("smtp", "delivered").inc(4)
     clock.forward(2)
     await reporter.report()

@@ -76,8 +76,9 @@ class Envelope:
         return self.left == self.count
 
     def hand_out(self, limit: int) -> list[Pulled]:
+        """The next items, until their weight reaches `limit`."""
         start = self.handed
-        items = self.items[start : start + limit]
+        items = within(limit, self.items[start : start + limit])
         self.handed += len(items)
         level, deliveries, orphaned = self.level, self.deliveries, self.deliveries > 1
         return [Pulled(item, level, orphaned, deliveries, (self, place)) for place, item in enumerate(items, start)]
@@ -121,6 +122,16 @@ class Book:
 
     def holds(self, envelope: Envelope) -> bool:
         return self._held.get(envelope.id) is envelope
+
+
+def within(limit: int, items: list[LaneItem]) -> list[LaneItem]:
+    """The first of them, up to the one with which their weight reaches `limit`."""
+    weight = 0
+    for place, item in enumerate(items, 1):
+        weight += item.weight
+        if weight >= limit:
+            return items[:place]
+    return items
 
 
 def receipt(pulled: Pulled) -> tuple[Envelope, int]:

@@ -1,20 +1,22 @@
-"""One lane's worker side: strict levels over six consumers (three levels, each fresh and retried).
+"""One lane's worker side: strict levels over nine consumers (three levels, each fresh, retried and crowded).
 
-Reads the lane's and its retry lane's consumers. An item of a level is handed out only when no more urgent one is in
-hand and the server has said that it has none; then the next level is asked. So a p2 that was fetched early waits here,
-kept alive, while p0 after p0 goes by.
+Reads the consumers of the lane and of the two beside it. An item of a level is handed out only when no more urgent one
+is in hand and the server has said that it has none; then the next level is asked. So a p2 that was fetched early waits
+here, kept alive, while p0 after p0 goes by.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from heliograph.backends.jetstream.envelope import Book, Envelope
 from heliograph.backends.jetstream.link import NatsLink
 from heliograph.backends.jetstream.source import Source
 from heliograph.backends.jetstream.topology import KINDS, consumer_of, stream_of
+from heliograph.core.crowding import Share, crowds_share
 from heliograph.core.lanes import Lane
 from heliograph.core.model import Level
 from heliograph.core.ports import Pulled
@@ -30,11 +32,13 @@ class LanePuller:
         self._lane = lane
         self._batch = 1
         self._arrived = asyncio.Event()
+        self._crowd_was_last = False
+        self._overtaken_at = -math.inf
         self._levels = [
             [
                 Source(
                     link, book, lane, level, stream_of(kind, lane.name), consumer_of(lane, level),
-                    changed=self.tend, missing=missing,
+                    changed=self.tend, missing=missing, crowd=kind == "crowd",
                 )
                 for kind in KINDS
             ]
@@ -103,12 +107,34 @@ class LanePuller:
         return None
 
     async def _take(self, limit: int) -> list[Pulled]:
-        taken: list[Pulled] = []
+        """Of the level whose turn it is: the quiet ones, oldest first, then its share of the crowd."""
         level = self._serving() or []
-        while len(taken) < limit and (filled := [source for source in level if source.filled]):
-            oldest = min(filled, key=lambda source: source.oldest_at)
-            taken += await oldest.hand_out(limit - len(taken))
-        return taken
+        quiet = [source for source in level if not source.crowd]
+        crowd = next((source for source in level if source.crowd and source.filled), None)
+        share = self._share(limit, quiet, crowd)
+        taken = await _oldest_first(quiet, limit - share.least)
+        left = limit - sum(pulled.item.weight for pulled in taken)
+        of_crowd = await _oldest_first([crowd], min(share.most, left)) if crowd else []
+        self._crowd_was_last = bool(of_crowd)
+        return taken + of_crowd
+
+    def _share(self, limit: int, quiet: Sequence[Source], crowd: Source | None) -> Share:
+        quiet_at = min((source.oldest_at for source in quiet if source.filled), default=None)
+        crowd_at = crowd.oldest_at if crowd else None
+        now = asyncio.get_running_loop().time()
+        if quiet_at is not None and crowd_at is not None and crowd_at < quiet_at:
+            self._overtaken_at = now
+        return crowds_share(limit, quiet_at, crowd_at, now - self._overtaken_at, crowd_was_last=self._crowd_was_last)
 
     def _sources(self) -> list[Source]:
         return [source for level in self._levels for source in level]
+
+
+async def _oldest_first(sources: Sequence[Source], limit: int) -> list[Pulled]:
+    taken: list[Pulled] = []
+    while limit > 0 and (filled := [source for source in sources if source.filled]):
+        oldest = min(filled, key=lambda source: source.oldest_at)
+        handed = await oldest.hand_out(limit)
+        limit -= sum(pulled.item.weight for pulled in handed)
+        taken += handed
+    return taken

@@ -25,6 +25,10 @@ def lane_subject(lane: str, level: Level, packed: int) -> str:
     return f"lane.{lane}.p{level:d}.{packed}"
 
 
+def crowd_subject(lane: str, level: Level, packed: int) -> str:
+    return f"crowd.{lane}.p{level:d}.{packed}"
+
+
 def retry_subject(lane: str, level: Level, packed: int) -> str:
     return f"retry.{lane}.p{level:d}.{packed}"
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from heliograph.backends.jetstream import api
 from heliograph.backends.jetstream.link import NatsLink, Outgoing
-from heliograph.backends.jetstream.packing import lane_subject, pack, retry_subject
+from heliograph.backends.jetstream.packing import crowd_subject, lane_subject, pack, retry_subject
 from heliograph.core.errors import QueueUnavailable
 from heliograph.core.lanes import Lane, LaneItem
 from heliograph.core.model import Level, Millis
@@ -40,6 +40,11 @@ async def publish(link: NatsLink, messages: Sequence[Outgoing], heal: Callable[[
 
 def packed(lane: Lane, items: Sequence[LaneItem]) -> list[Outgoing]:
     return [Outgoing(lane_subject(lane.name, level, count), payload) for level, count, payload in pack(lane, items)]
+
+
+def packed_beside(lane: Lane, items: Sequence[LaneItem]) -> list[Outgoing]:
+    """Into the lane of those who crowd."""
+    return [Outgoing(crowd_subject(lane.name, level, count), payload) for level, count, payload in pack(lane, items)]
 
 
 def packed_again(lane: Lane, items: Sequence[LaneItem]) -> list[Outgoing]:

@@ -20,6 +20,7 @@ from heliograph.backends.jetstream.lane_puller import LanePuller
 from heliograph.backends.jetstream.lane_states import StreamMissing, read_states
 from heliograph.backends.jetstream.link import NatsLink
 from heliograph.backends.jetstream.topology import Topology
+from heliograph.core.crowding import FairTurns
 from heliograph.core.errors import QueueUnavailable
 from heliograph.core.lanes import Lane, LaneItem
 from heliograph.core.model import Level, Millis
@@ -49,6 +50,7 @@ class JetStreamQueue:
         self._ack_wait_s = ack_wait_s
         self._topology = Topology(self.link, ack_wait_s, replicas)
         self._book = Book()
+        self._turns = FairTurns()
         self._pullers: dict[str, LanePuller] = {}
         self._jobs: set[asyncio.Task[None]] = set()
         self._healing: asyncio.Task[None] | None = None
@@ -77,7 +79,9 @@ class JetStreamQueue:
         await self.link.close()
 
     async def publish(self, lane: Lane, items: Sequence[LaneItem]) -> None:
-        await publishing.publish(self.link, publishing.packed(lane, items), self._heal)
+        quiet, crowd = self._turns.apart(lane, items, self._clock())
+        messages = [*publishing.packed(lane, quiet), *publishing.packed_beside(lane, crowd)]
+        await publishing.publish(self.link, messages, self._heal)
 
     async def publish_later(self, lane: Lane, items: Sequence[tuple[LaneItem, Millis]]) -> None:
         now = self._clock()

@@ -42,13 +42,15 @@ class Source:
     """Args:
     changed: awaited after every message and every answer, to decide what to ask for next.
     missing: called when the stream or consumer doesn't exist.
+    crowd: what it gives belongs to the bursts of single tenants.
     """
 
     def __init__(
         self, link: NatsLink, book: Book, lane: Lane, level: Level, stream: str, consumer: str, *,
-        changed: Callable[[], Awaitable[None]], missing: Callable[[], None],
+        changed: Callable[[], Awaitable[None]], missing: Callable[[], None], crowd: bool = False,
     ) -> None:  # fmt: skip
         self.level = level
+        self.crowd = crowd
         self.waiting = 0
         """Items in hand that nobody has yet."""
         self._queue: deque[Envelope] = deque()

@@ -23,7 +23,8 @@ from heliograph.core.model import Level
 
 API_TIMEOUT_S: Final = 2.0
 _TRIES: Final = 3
-KINDS: Final = ("lane", "retry")
+KINDS: Final = ("lane", "retry", "crowd")
+"""Of streams: fresh items, those that are tried again, and the bursts of single tenants (`core/crowding.py`)."""
 
 log = structlog.get_logger(component="queue")
 
@@ -107,15 +108,16 @@ class Topology:
 
     def _streams(self) -> Iterator[dict[str, Any]]:
         for lane in LANES:
-            yield {
-                "name": stream_of("lane", lane.name),
-                "subjects": [f"lane.{lane.name}.*.*"],
-                "retention": "workqueue",
-                "storage": "file",
-                "discard": "new",
-                "max_bytes": lane.max_bytes,
-                "num_replicas": self._replicas,
-            }
+            for kind in ("lane", "crowd"):
+                yield {
+                    "name": stream_of(kind, lane.name),
+                    "subjects": [f"{kind}.{lane.name}.*.*"],
+                    "retention": "workqueue",
+                    "storage": "file",
+                    "discard": "new",
+                    "max_bytes": lane.max_bytes,
+                    "num_replicas": self._replicas,
+                }
             yield {
                 "name": stream_of("retry", lane.name),
                 "subjects": [f"retry.{lane.name}.>"],

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import msgspec
 from pymongo.errors import DuplicateKeyError
 
 from heliograph.backends.mongo.connection import Connected, reaching
+from heliograph.core.keys import ApiKey
 from heliograph.core.model import Millis
-from heliograph.core.ports import ApiKey
 
 
 class Access(Connected):
@@ -16,13 +18,28 @@ class Access(Connected):
 
     @reaching
     async def add_key(self, key: ApiKey) -> None:
-        document = {"tenant": key.tenant, "prefix": key.prefix, "created_at": key.created_at}
+        document = msgspec.to_builtins(key)
+        del document["digest"]
         await self._database["keys"].replace_one({"_id": key.digest}, document, upsert=True)
 
     @reaching
     async def api_key(self, digest: str) -> ApiKey | None:
         found = await self._database["keys"].find_one({"_id": digest})
-        return ApiKey(found["_id"], found["tenant"], found["prefix"], int(found["created_at"])) if found else None
+        return _key(found) if found else None
+
+    @reaching
+    async def api_keys(self, tenant: str) -> Sequence[ApiKey]:
+        found = self._database["keys"].find({"tenant": tenant}, sort=[("created_at", 1), ("_id", 1)])
+        return [_key(document) async for document in found]
+
+    @reaching
+    async def end_key(self, digest: str, at: Millis) -> None:
+        later = {"_id": digest, "$or": [{"expires_at": None}, {"expires_at": {"$gt": at}}]}
+        await self._database["keys"].update_one(later, {"$set": {"expires_at": at}})
+
+    @reaching
+    async def touch_key(self, digest: str, at: Millis) -> None:
+        await self._database["keys"].update_one({"_id": digest}, {"$set": {"used_at": at}})
 
     @reaching
     async def keep(self, name: str, value: str) -> str:
@@ -58,3 +75,9 @@ class Access(Connected):
     async def ping(self) -> None:
         """A real write, so that a lost majority or a full disk is noticed too."""
         await self._database.health.update_one({"_id": "ping"}, {"$inc": {"count": 1}}, upsert=True)
+
+
+def _key(document: Mapping[str, Any]) -> ApiKey:
+    """Keys from before there were scopes may do everything."""
+    known = {"digest": document["_id"], "name": document["prefix"], **document}
+    return msgspec.convert(known, ApiKey)

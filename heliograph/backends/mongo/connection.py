@@ -144,6 +144,9 @@ class Connected:
             if not self._calls:
                 self._idle.set()
 
+    def in_use(self) -> int:
+        return self._calls
+
     async def close_store(self) -> None:
         """Waits for the calls that are under way: the driver drops them, and sockets, when it is closed earlier."""
         self._closing = True

@@ -13,7 +13,18 @@ import msgspec
 
 from heliograph.backends.mongo.connection import Document
 from heliograph.core.lifecycle import Event, History
-from heliograph.core.model import Batch, InboxItem, InboxState, Key, Level, Millis, Notification, Preferences, User
+from heliograph.core.model import (
+    Batch,
+    InboxItem,
+    InboxState,
+    Key,
+    Level,
+    Millis,
+    Notification,
+    Preferences,
+    Send,
+    User,
+)
 from heliograph.core.ports import DueBatch, Submission
 from heliograph.core.suppressing import folded
 
@@ -27,6 +38,7 @@ ADDRESS: Final = "address"
 
 _notification: Final = msgspec.json.Decoder(Notification)
 _batch: Final = msgspec.json.Decoder(Batch)
+_sends: Final = msgspec.json.Decoder(list[Send])
 _event: Final = msgspec.json.Decoder(Event)
 _preferences: Final = msgspec.json.Decoder(Preferences)
 
@@ -95,7 +107,8 @@ def _batch_document(batch: Batch, check_at: Millis) -> Document:
         "check_at": check_at,
         "cursor": "",
         "expanded": False,
-        "content": text(batch),
+        "content": text(batch.divided()[0] if batch.sends else batch),
+        "parts": [text(sends) for sends in batch.divided()[1]],
     }
 
 
@@ -103,8 +116,9 @@ def event_document(event: Event) -> Document:
     return {"i": event.id, "token": event.token, "content": text(event)}
 
 
-def batch_of(document: Document) -> Batch:
-    return _batch.decode(document["content"])
+def batch_of(document: Document, part: int) -> Batch:
+    """With the parts of its sends that were read, of which the first is number `part`."""
+    return _batch.decode(document["content"]).joined(part, map(_sends.decode, document.get("parts", ())))
 
 
 def due_batch_of(document: Document) -> DueBatch:

@@ -48,9 +48,10 @@ INDEXES: Final[dict[str, tuple[IndexModel, ...]]] = {
         _index("order", "tenant", "level", "at", "id"),
         _index("age", "at", "id"),
     ),
+    "keys": (_index("tenant", "tenant", "created_at", "_id"),),
     "tickets": (_index("due", "provider", "due_at"), _index("user", "tenant", "user")),
 }
-"""By collection. `users` (but for `tenants_of`), `keys`, `settings`, `leases` and `health` are read by `_id` alone."""
+"""By collection. `users` (but for `tenants_of`), `settings`, `leases` and `health` are read by `_id` alone."""
 
 
 async def create(database: Database) -> None:

@@ -21,7 +21,7 @@ from heliograph.backends.mongo.documents import (
     submission_document,
     user_fields,
 )
-from heliograph.core.model import Batch, Key, Millis, Notification
+from heliograph.core.model import PART, Batch, Key, Millis, Notification
 from heliograph.core.ports import Accepted, DueBatch, Mismatch, Reached, Submission
 
 
@@ -94,9 +94,11 @@ class Sending(Connected):
         await self._database.sends.update_one({"_id": batch_id_of(reached.key)}, {"$set": place})
 
     @reaching
-    async def batch(self, key: Key) -> Batch | None:
-        found = await self._database.sends.find_one({"_id": batch_id_of(key)})
-        return batch_of(found) if found else None
+    async def batch(self, key: Key, start: int = 0, limit: int | None = None) -> Batch | None:
+        part = start // PART
+        parts = {} if limit is None else {"parts": {"$slice": [part, (start + limit - 1) // PART - part + 1]}}
+        found = await self._database.sends.find_one({"_id": batch_id_of(key)}, {"content": 1, "parts": 1, **parts})
+        return batch_of(found, part) if found else None
 
     @reaching
     async def batches_due(self, now: Millis, limit: int) -> Sequence[DueBatch]:

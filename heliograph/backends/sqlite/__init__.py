@@ -40,5 +40,8 @@ class SqliteStore(
         """Raises StoreUnavailable, or ValueError when a newer Heliograph wrote the file."""
         await self._file.open()
 
+    def in_use(self) -> int:
+        return self._file.in_use()
+
     async def close_store(self) -> None:
         await self._file.close()

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import apsw
 import msgspec
 
 from heliograph.backends.sqlite.connection import DatabaseFile
 from heliograph.backends.sqlite.statements import json_text, listed
+from heliograph.core.keys import SCOPES, ApiKey
 from heliograph.core.model import Millis
-from heliograph.core.ports import ApiKey
 
-ADD_KEY: Final = "INSERT OR REPLACE INTO keys (digest, tenant, prefix, created_at) VALUES (?, ?, ?, ?)"
-KEY: Final = "SELECT digest, tenant, prefix, created_at FROM keys WHERE digest = ?"
+_COLUMNS: Final = "digest, tenant, prefix, created_at, name, scopes, expires_at, used_at, rate, daily"
+ADD_KEY: Final = f"INSERT OR REPLACE INTO keys ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+KEY: Final = f"SELECT {_COLUMNS} FROM keys WHERE digest = ?"
+KEYS: Final = f"SELECT {_COLUMNS} FROM keys WHERE tenant = ? ORDER BY created_at, digest"
+END_KEY: Final = "UPDATE keys SET expires_at = min(coalesce(expires_at, :at), :at) WHERE digest = :digest"
+TOUCH_KEY: Final = "UPDATE keys SET used_at = ? WHERE digest = ?"
 KEEP: Final = "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING"
 KEPT: Final = "SELECT value FROM settings WHERE name = ?"
 KEPT_ALL: Final = f"""
@@ -38,12 +42,25 @@ class Access:
     _file: DatabaseFile
 
     async def add_key(self, key: ApiKey) -> None:
-        row = (key.digest, key.tenant, key.prefix, key.created_at)
+        row = (
+            key.digest, key.tenant, key.prefix, key.created_at, key.name, ",".join(key.scopes), key.expires_at,
+            key.used_at, key.rate, key.daily,
+        )  # fmt: skip
         await self._file.execute(ADD_KEY, row)
 
     async def api_key(self, digest: str) -> ApiKey | None:
         row = await self._file.read(lambda connection: connection.execute(KEY, (digest,)).fetchone())
-        return ApiKey(*row) if row else None
+        return _key(row) if row else None
+
+    async def api_keys(self, tenant: str) -> Sequence[ApiKey]:
+        rows = await self._file.read(lambda connection: connection.execute(KEYS, (tenant,)).fetchall())
+        return [_key(row) for row in rows]
+
+    async def end_key(self, digest: str, at: Millis) -> None:
+        await self._file.execute(END_KEY, {"digest": digest, "at": at})
+
+    async def touch_key(self, digest: str, at: Millis) -> None:
+        await self._file.execute(TOUCH_KEY, (at, digest))
 
     async def keep(self, name: str, value: str) -> str:
         def work(connection: apsw.Connection) -> str:
@@ -68,3 +85,9 @@ class Access:
     async def ping(self) -> None:
         """A real write, so that a full disk is noticed too."""
         await self._file.execute(REPLACE, (PING, ""))
+
+
+def _key(row: Sequence[Any]) -> ApiKey:
+    fields = dict(zip(_COLUMNS.split(", "), row, strict=True))
+    fields["scopes"] = tuple(scope for scope in SCOPES if scope in fields["scopes"].split(","))
+    return ApiKey(**fields)

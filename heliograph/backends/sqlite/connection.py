@@ -146,6 +146,9 @@ class DatabaseFile:
         for thread in threads:
             await thread.stop()
 
+    def in_use(self) -> int:
+        return sum(thread.waiting for thread in self._threads)
+
     def _thread(self, number: int) -> ConnectionThread:
         if not self._threads:
             raise StoreUnavailable("the store is not open")
@@ -161,13 +164,18 @@ class ConnectionThread:
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[tuple[Work[Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
         self._ended = self._loop.create_future()
+        self.waiting = 0
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
     async def run(self, work: Work[T]) -> T:
         future: asyncio.Future[T] = self._loop.create_future()
         self._queue.put((work, future))
-        return await future
+        self.waiting += 1
+        try:
+            return await future
+        finally:
+            self.waiting -= 1
 
     async def stop(self) -> None:
         self._queue.put(None)

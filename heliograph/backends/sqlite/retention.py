@@ -22,9 +22,14 @@ OLDEST: Final = "SELECT seq, id, open, in_inbox FROM notifications WHERE seq > ?
 REMOVE_EVENTS: Final = "DELETE FROM events WHERE notification IN (SELECT value FROM json_each(?))"
 REMOVE: Final = "DELETE FROM notifications WHERE seq IN (SELECT value FROM json_each(?))"
 HIDE_OLD: Final = "UPDATE notifications SET in_inbox = 0 WHERE seq IN (SELECT value FROM json_each(?))"
+REMOVE_SENDS: Final = """
+    DELETE FROM batch_sends WHERE (tenant, batch) IN (
+        SELECT tenant, id FROM batches WHERE expanded = 1 AND created_at < ? ORDER BY created_at, seq LIMIT ?
+    )
+"""
 REMOVE_BATCHES: Final = """
     DELETE FROM batches WHERE seq IN (
-        SELECT seq FROM batches WHERE expanded = 1 AND created_at < ? ORDER BY created_at LIMIT ?
+        SELECT seq FROM batches WHERE expanded = 1 AND created_at < ? ORDER BY created_at, seq LIMIT ?
     )
 """
 REMOVE_KEYS: Final = """
@@ -50,7 +55,11 @@ class Retention:
         return await self._file.write(lambda connection: _sweep(connection, limits, int(after or 0), limit))
 
     async def sweep_batches(self, before: Millis, limit: int) -> int:
-        return await self._file.execute(REMOVE_BATCHES, (before, limit))
+        def work(connection: apsw.Connection) -> int:
+            connection.execute(REMOVE_SENDS, (before, limit))
+            return changed(connection, REMOVE_BATCHES, (before, limit))
+
+        return await self._file.write(work)
 
     async def sweep_idempotency(self, before: Millis, limit: int) -> int:
         def work(connection: apsw.Connection) -> int:

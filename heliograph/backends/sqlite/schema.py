@@ -10,7 +10,7 @@ from typing import Final
 
 import apsw
 
-VERSION: Final = 5
+VERSION: Final = 7
 
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS notifications (
@@ -52,6 +52,13 @@ CREATE TABLE IF NOT EXISTS batches (
     cursor TEXT NOT NULL DEFAULT '',
     expanded INTEGER NOT NULL DEFAULT 0,
     content TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS batch_sends (
+    tenant TEXT NOT NULL,
+    batch TEXT NOT NULL,
+    part INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    PRIMARY KEY (tenant, batch, part)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS idempotency (
     tenant TEXT NOT NULL,
@@ -113,7 +120,13 @@ CREATE TABLE IF NOT EXISTS tickets (
     PRIMARY KEY (provider, id)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS keys (
-    digest TEXT PRIMARY KEY, tenant TEXT NOT NULL, prefix TEXT NOT NULL, created_at INTEGER NOT NULL
+    digest TEXT PRIMARY KEY, tenant TEXT NOT NULL, prefix TEXT NOT NULL, created_at INTEGER NOT NULL,
+    name TEXT NOT NULL DEFAULT '',
+    scopes TEXT NOT NULL DEFAULT '',
+    expires_at INTEGER,
+    used_at INTEGER,
+    rate REAL,
+    daily INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS leases (
@@ -144,6 +157,7 @@ CREATE INDEX IF NOT EXISTS dead_letters_cause ON dead_letters (tenant, cause, at
 CREATE INDEX IF NOT EXISTS dead_letters_replay ON dead_letters (tenant, cause, level, at, id);
 CREATE INDEX IF NOT EXISTS dead_letters_order ON dead_letters (tenant, level, at, id);
 CREATE INDEX IF NOT EXISTS dead_letters_age ON dead_letters (at, id);
+CREATE INDEX IF NOT EXISTS keys_tenant ON keys (tenant, created_at, digest);
 CREATE INDEX IF NOT EXISTS tickets_due ON tickets (provider, due_at);
 CREATE INDEX IF NOT EXISTS tickets_user ON tickets (tenant, user);
 """
@@ -178,9 +192,18 @@ _FROM_2: Final = """
     INSERT INTO suppressions (tenant, address, reason, at) SELECT tenant, address, reason, at FROM suppressions_of_2;
     DROP TABLE suppressions_of_2
 """
+_TO_5: Final = """
+    ALTER TABLE keys ADD COLUMN name TEXT NOT NULL DEFAULT '';
+    ALTER TABLE keys ADD COLUMN scopes TEXT NOT NULL DEFAULT '';
+    ALTER TABLE keys ADD COLUMN expires_at INTEGER;
+    ALTER TABLE keys ADD COLUMN used_at INTEGER;
+    ALTER TABLE keys ADD COLUMN rate REAL;
+    ALTER TABLE keys ADD COLUMN daily INTEGER
+"""
 STEPS: Final[dict[int, tuple[str, str]]] = {
     2: (_TO_2, "UPDATE batches SET moved_at = created_at"),
     3: ("ALTER TABLE suppressions RENAME TO suppressions_of_2", _FROM_2),
+    5: (_TO_5, "UPDATE keys SET name = prefix, scopes = 'send,broadcast,manage,read'"),
 }
 """By the version they lead to: what is done to an older file before what is missing is created, and what after."""
 
@@ -190,7 +213,9 @@ WORDS: Final[dict[int, str]] = {
     2: "users: preferences; batches: how far they have come",
     3: "suppressions: an address may have several reasons",
     4: "tickets: a table of their own",
-    5: "indexes by age, for what is kept for a time",
+    5: "server keys: names, scopes, ends, quotas",
+    6: "batches: what each member gets, in pieces",
+    7: "indexes by age, for what is kept for a time",
 }
 """What each version brought, for people."""
 

@@ -1,5 +1,7 @@
 """SQLite store: what comes in. Writes notifications, batches and the users named inline; reads batches.
 
+The sends of a bulk are rows of their own, `PART` of them in each, so that a chunk is read without the other thousands.
+
 An idempotency key is a row of its own, written in the same transaction as what it stands for, so whoever writes it
 first decides for every rival, in this process or in another.
 """
@@ -15,7 +17,7 @@ import msgspec
 from heliograph.backends.sqlite.connection import DatabaseFile
 from heliograph.backends.sqlite.people import user_row
 from heliograph.backends.sqlite.statements import Row, insert, json_text, keys_text, listed
-from heliograph.core.model import Batch, Key, Millis, Notification
+from heliograph.core.model import PART, Batch, Key, Millis, Notification, Send
 from heliograph.core.ports import Accepted, DueBatch, Mismatch, Reached, Submission
 
 ADD_NOTIFICATIONS: Final = """
@@ -26,6 +28,7 @@ ADD_BATCHES: Final = """
     INSERT INTO batches (tenant, id, level, created_at, moved_at, check_at, content) VALUES {rows}
     ON CONFLICT DO NOTHING
 """
+ADD_SENDS: Final = "INSERT INTO batch_sends (tenant, batch, part, content) VALUES {rows} ON CONFLICT DO NOTHING"
 CLAIM_KEYS: Final = """
     INSERT INTO idempotency (tenant, key, fingerprint, id) VALUES {rows} ON CONFLICT DO NOTHING
 """
@@ -43,7 +46,12 @@ ADD_USERS: Final = """
         data = coalesce(excluded.data, data),
         updated_at = max(excluded.updated_at, updated_at)
 """
-BATCH: Final = "SELECT '[' || coalesce((SELECT content FROM batches WHERE tenant = ? AND id = ?), 'null') || ']'"
+BATCH: Final = f"""
+    SELECT '[' || coalesce((SELECT content FROM batches WHERE tenant = ?1 AND id = ?2), 'null') || ',' || (
+        SELECT {listed("s.content", "s.part")} FROM batch_sends AS s
+        WHERE s.tenant = ?1 AND s.batch = ?2 AND s.part BETWEEN ?3 AND ?4
+    ) || ']'
+"""
 DUE_JSON: Final = """json_object('key', json_array(b.tenant, b.id), 'level', b.level, 'cursor', b.cursor,
     'moved_at', b.moved_at)"""
 BATCHES_DUE: Final = f"""
@@ -62,7 +70,9 @@ POSTPONE_BATCHES: Final = """
     )
 """
 
-_batches: Final = msgspec.json.Decoder(list[Batch | None])
+_EVERY_PART: Final = 2**31
+
+_batch: Final = msgspec.json.Decoder(tuple[Batch | None, list[list[Send]]])
 _due_batches: Final = msgspec.json.Decoder(list[DueBatch])
 _owners: Final = msgspec.json.Decoder(list[tuple[str, str]])
 
@@ -74,6 +84,7 @@ class Sending:
 
     async def accept(self, submissions: Sequence[Submission]) -> Sequence[Accepted | Mismatch]:
         rows = [_row(submission) for submission in submissions]
+        sends = {i: _sends_rows(one.batch) for i, one in enumerate(submissions) if one.batch}
 
         def work(connection: apsw.Connection) -> list[Accepted | Mismatch]:
             answers = _claim(connection, submissions)
@@ -82,6 +93,7 @@ class Sending:
             insert(connection, ADD_USERS, users)
             insert(connection, ADD_NOTIFICATIONS, [rows[i] for i in new if submissions[i].notification])
             insert(connection, ADD_BATCHES, [rows[i] for i in new if submissions[i].batch])
+            insert(connection, ADD_SENDS, [row for i in new for row in sends.get(i, ())])
             return answers
 
         return await self._file.write(work)
@@ -96,9 +108,10 @@ class Sending:
 
         await self._file.write(work)
 
-    async def batch(self, key: Key) -> Batch | None:
-        found = await self._file.fetch(BATCH, (key.tenant, key.id), _batches)
-        return found[0]
+    async def batch(self, key: Key, start: int = 0, limit: int | None = None) -> Batch | None:
+        part, last = start // PART, _EVERY_PART if limit is None else (start + limit - 1) // PART
+        batch, parts = await self._file.fetch(BATCH, (key.tenant, key.id, part, last), _batch)
+        return batch.joined(part, parts) if batch else None
 
     async def batches_due(self, now: Millis, limit: int) -> Sequence[DueBatch]:
         return await self._file.fetch(BATCHES_DUE, (now, limit), _due_batches)
@@ -114,7 +127,12 @@ def _row(submission: Submission) -> Row:
     batch = submission.batch
     assert batch
     moved_at = batch.created_at
-    return *_pair(batch.key), batch.level.value, batch.created_at, moved_at, submission.check_at, json_text(batch)
+    content = json_text(batch.divided()[0] if batch.sends else batch)
+    return *_pair(batch.key), batch.level.value, batch.created_at, moved_at, submission.check_at, content
+
+
+def _sends_rows(batch: Batch) -> list[Row]:
+    return [(*_pair(batch.key), part, json_text(sends)) for part, sends in enumerate(batch.divided()[1])]
 
 
 def _pair(key: Key) -> tuple[str, str]:

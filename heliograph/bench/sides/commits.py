@@ -22,7 +22,7 @@ from heliograph.bench.body import BODY, send
 from heliograph.bench.clock import now
 from heliograph.core import bulk, sending
 from heliograph.core.ports import Submission
-from heliograph.telemetry import configure_logging
+from heliograph.logs import configure_logging
 
 GROUP: Final = 64
 BULK: Final = 1_000

@@ -35,13 +35,13 @@ from heliograph.core.ports import Pulled, Submission
 from heliograph.core.retry import RetryPolicy
 from heliograph.core.routing import Means
 from heliograph.guard import Guard
+from heliograph.logs import configure_logging
 from heliograph.outlet import Outlet
 from heliograph.planning import Planner
 from heliograph.roles.email_sender import EmailSender
 from heliograph.roles.email_worker import EmailWorker
 from heliograph.roles.router import Router
 from heliograph.senders import Senders
-from heliograph.telemetry import configure_logging
 from heliograph.unsubscribing import UnsubscribeLinks
 
 BATCH: Final = 500

@@ -19,7 +19,7 @@ from heliograph.bench.clock import now
 from heliograph.bench.sides.drain import kept
 from heliograph.core import sending
 from heliograph.core.ports import Submission
-from heliograph.telemetry import configure_logging
+from heliograph.logs import configure_logging
 
 _GROUP: Final = 2_000
 _USERS: Final = 100_000

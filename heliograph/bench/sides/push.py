@@ -36,13 +36,13 @@ from heliograph.core.pacing import PaceRules
 from heliograph.core.ports import Pulled, Submission
 from heliograph.core.retry import RetryPolicy
 from heliograph.guard import Guard
+from heliograph.logs import configure_logging
 from heliograph.outlet import Outlet
 from heliograph.providers.fcm import Fcm
 from heliograph.providers.fcm_message import request_of
 from heliograph.providers.google_token import AccessToken, GoogleTokens, load_account
 from heliograph.providers.http import Http
 from heliograph.roles.push_worker import PushWorker
-from heliograph.telemetry import configure_logging
 
 CALLS: Final = 256
 _CHUNK: Final = 500

@@ -28,7 +28,7 @@ from heliograph.core import sending
 from heliograph.core.lanes import INGEST, IngestItem
 from heliograph.core.model import Key
 from heliograph.core.ports import Submission
-from heliograph.telemetry import configure_logging
+from heliograph.logs import configure_logging
 
 COMMIT: Final = "one durable commit"
 HOP: Final = "queue: publish to pull"

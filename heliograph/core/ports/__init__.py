@@ -10,7 +10,7 @@ from __future__ import annotations
 from heliograph.core.ports.cells import Cells
 from heliograph.core.ports.dead_letters import DeadGroup, DeadLetter, DeadLetterStore
 from heliograph.core.ports.inbox import InboxQuery, InboxStore
-from heliograph.core.ports.people import AccessStore, ApiKey, UserStore
+from heliograph.core.ports.people import AccessStore, UserStore
 from heliograph.core.ports.providers import Clock, MailProvider, PushProvider, ReceiptProvider
 from heliograph.core.ports.queue import LaneState, Pulled, Queue
 from heliograph.core.ports.realtime import (
@@ -43,7 +43,6 @@ from heliograph.core.ports.topics import TopicStore
 __all__ = [
     "Accepted",
     "AccessStore",
-    "ApiKey",
     "Appended",
     "Begun",
     "Bus",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-import msgspec
-
+from heliograph.core.keys import ApiKey
 from heliograph.core.model import Device, Key, Millis, Preferences, Recipient, User
 
 
@@ -39,19 +38,19 @@ class UserStore(Protocol):
         """Removes (user, device id) pairs; False where there was none."""
 
 
-class ApiKey(msgspec.Struct, frozen=True):
-    """A server key. Only its SHA-256 is stored; `prefix` is what a person may see of it."""
-
-    digest: str
-    tenant: str
-    prefix: str
-    created_at: Millis
-
-
 class AccessStore(Protocol):
     async def add_key(self, key: ApiKey) -> None: ...
 
     async def api_key(self, digest: str) -> ApiKey | None: ...
+
+    async def api_keys(self, tenant: str) -> Sequence[ApiKey]:
+        """All of a tenant's, ended ones too, the oldest first."""
+
+    async def end_key(self, digest: str, at: Millis) -> None:
+        """It ends then, or when it would have ended anyway if that is sooner."""
+
+    async def touch_key(self, digest: str, at: Millis) -> None:
+        """It was used then."""
 
     async def keep(self, name: str, value: str) -> str:
         """Stores a setting of the installation unless there is one; returns the one that stands."""

@@ -43,8 +43,8 @@ class Queue(Protocol):
         """Returns when at least one item can be pulled at once: the most urgent level that has any."""
 
     async def pull(self, lane: Lane, limit: int) -> Sequence[Pulled]:
-        """Up to `limit` items, all of the most urgent level that has any; waits for the first. Items in hand are kept
-        from redelivery until they are settled or this process dies."""
+        """Items of the most urgent level that has any, up to `limit` or the first that takes their `weight` there;
+        waits for the first. Items in hand are kept from redelivery until they are settled or this process dies."""
 
     async def settle(self, pulled: Sequence[Pulled]) -> None:
         """These items need no redelivery."""

@@ -35,6 +35,12 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
         assert found is not None
         return found.id
 
+    @property
+    def level(self) -> Level:
+        found = self.notification or self.batch
+        assert found is not None
+        return found.level
+
 
 class Accepted(msgspec.Struct, frozen=True):
     """`id` is on disk. `replayed` = it already was, under the same idempotency key and body."""
@@ -96,7 +102,8 @@ class NotificationStore(Protocol):
         `check_at`: when the reconciler looks at these members, and at what is left of the batch.
         """
 
-    async def batch(self, key: Key) -> Batch | None: ...
+    async def batch(self, key: Key, start: int = 0, limit: int | None = None) -> Batch | None:
+        """With `limit` (1 or more), of a bulk only the sends that `members(start, limit)` needs are read."""
 
     async def batches_due(self, now: Millis, limit: int) -> Sequence[DueBatch]:
         """Batches that aren't expanded and whose `check_at` has come, the most urgent level first, then oldest."""

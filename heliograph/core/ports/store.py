@@ -32,4 +32,7 @@ class Store(
     async def ping(self) -> None:
         """Raises `StoreUnavailable` unless the store answers and can write."""
 
+    def in_use(self) -> int:
+        """Calls that wait for the store or are being answered."""
+
     async def close_store(self) -> None: ...

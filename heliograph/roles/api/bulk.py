@@ -18,10 +18,11 @@ from litestar.types import ControllerRouterHandler
 
 from heliograph.core import bulk
 from heliograph.core.errors import Overloaded
+from heliograph.core.keys import ApiKey
 from heliograph.core.ports import Accepted, Clock, Idempotency, Mismatch, Store, Submission
 from heliograph.core.sending import SendRequest
 from heliograph.roles.api.sending import Sending, idempotency_of
-from heliograph.web import AnyRequest, Callers, header, json, raw_body
+from heliograph.web import SEND, AnyRequest, Callers, header, json, raw_body
 
 _SLICE: Final = 250
 """Sends that are checked before others get their turn."""
@@ -41,16 +42,17 @@ class BulkSending:
         self._clock = clock
         self._in_hand = 0
 
-    async def accept(self, body: bytes, tenant: str, key: str | None, *, lines: bool) -> Response[bytes]:
+    async def accept(self, body: bytes, caller: ApiKey, key: str | None, *, lines: bool) -> Response[bytes]:
         """Durable when it returns. Raises `Problem`, `Overloaded` or `StoreUnavailable`."""
         if self._in_hand + len(body) > _MOST_BYTES:
             raise Overloaded
         self._in_hand += len(body)
         try:
             texts = bulk.texts_of(body, lines=lines)
+            await self._sending.spend(caller, len(texts))
             found = await _checked(texts)
             idempotency = Idempotency(key, hashlib.sha256(body).hexdigest()) if key else None
-            made = bulk.submissions(found, len(texts), tenant, self._clock(), idempotency)
+            made = bulk.submissions(found, len(texts), caller.tenant, self._clock(), idempotency)
             return await self._store_all(made)
         finally:
             self._in_hand -= len(body)
@@ -98,13 +100,13 @@ def routes(service: BulkSending, callers: Callers) -> list[ControllerRouterHandl
         "/v1/send/bulk",
         status_code=202,
         request_max_body_size=bulk.MAX_BULK_BODY,
-        opt={"auth": "server", "body": list[SendRequest], "answers": {202: "Accepted: it is on disk"}},
+        opt={**SEND, "body": list[SendRequest], "answers": {202: "Accepted: it is on disk"}},
         summary="Send up to 10,000 notifications",
     )
     async def send_bulk(request: AnyRequest) -> Response[bytes]:
-        tenant = await callers.tenant(request)
+        caller = await callers.key(request)
         body = await raw_body(request, bulk.MAX_BULK_BODY)
         lines = any(name in (header(request, b"content-type") or "").lower() for name in _LINES)
-        return await service.accept(body, tenant, idempotency_of(request), lines=lines or body.lstrip()[:1] == b"{")
+        return await service.accept(body, caller, idempotency_of(request), lines=lines or body.lstrip()[:1] == b"{")
 
     return [send_bulk]

@@ -17,7 +17,7 @@ from heliograph.core.headers import header_flaw
 from heliograph.core.mending import Mend
 from heliograph.core.model import Key
 from heliograph.core.ports import Clock, DeadLetter, Store
-from heliograph.web import AnyRequest, Callers, json, only_query, read_body
+from heliograph.web import MANAGE, READ, AnyRequest, Callers, json, only_query, read_body
 
 CHANNELS: Final = ("email", "push", "in_app", "routing")
 MAX_REASON: Final = 200
@@ -63,7 +63,7 @@ async def _chosen(store: Store, tenant: str, wanted: Chosen) -> list[DeadLetter]
 
 
 def routes(store: Store, callers: Callers, clock: Clock) -> list[ControllerRouterHandler]:
-    @get("/v1/dlq", opt={"auth": "server", "parameters": [
+    @get("/v1/dlq", opt={**READ, "parameters": [
         {"name": "channel", "in": "query", "required": False, "schema": {"enum": list(CHANNELS)}}]},
         summary="Dead letters by cause")  # fmt: skip
     async def dlq(request: AnyRequest) -> Response[bytes]:
@@ -74,12 +74,12 @@ def routes(store: Store, callers: Callers, clock: Clock) -> list[ControllerRoute
         groups = await store.dead_groups(tenant, channel)
         return json({"groups": [await _with_history(store, letters.group_shown(group), tenant) for group in groups]})
 
-    @get("/v1/dlq/{letter_id:str}", opt={"auth": "server"}, summary="One dead letter, and what of it may be edited")
+    @get("/v1/dlq/{letter_id:str}", opt=READ, summary="One dead letter, and what of it may be edited")
     async def show(request: AnyRequest, letter_id: FromPath[str]) -> Response[bytes]:
         letter = await letters.one(store, await callers.tenant(request), letter_id)
         return json(await letters.whole(store, letter))
 
-    @post("/v1/dlq/replay", status_code=200, opt={"auth": "server", "body": ReplayInput}, summary="Try them again")
+    @post("/v1/dlq/replay", status_code=200, opt={**MANAGE, "body": ReplayInput}, summary="Try them again")
     async def replay(request: AnyRequest) -> Response[bytes]:
         tenant = await callers.tenant(request)
         wanted = await read_body(request, ReplayInput)
@@ -88,7 +88,7 @@ def routes(store: Store, callers: Callers, clock: Clock) -> list[ControllerRoute
             return json({"replayed": 0, "plan": await letters.plan(store, chosen, wanted.rate_per_s)})
         return json({"replayed": await letters.replay(store, chosen, wanted.rate_per_s, clock())})
 
-    @post("/v1/dlq/edit", status_code=200, opt={"auth": "server", "body": EditInput}, summary="Correct and replay one")
+    @post("/v1/dlq/edit", status_code=200, opt={**MANAGE, "body": EditInput}, summary="Correct and replay one")
     async def edit(request: AnyRequest) -> Response[bytes]:
         tenant = await callers.tenant(request)
         wanted = await read_body(request, EditInput)
@@ -96,7 +96,7 @@ def routes(store: Store, callers: Callers, clock: Clock) -> list[ControllerRoute
         edited = await letters.edit(store, letter, wanted.set, clock(), dry=wanted.dry_run)
         return json({"edited": edited, "replayed": 0 if wanted.dry_run else 1})
 
-    @post("/v1/dlq/discard", status_code=200, opt={"auth": "server", "body": DiscardInput}, summary="Give them up")
+    @post("/v1/dlq/discard", status_code=200, opt={**MANAGE, "body": DiscardInput}, summary="Give them up")
     async def discard(request: AnyRequest) -> Response[bytes]:
         tenant = await callers.tenant(request)
         wanted = await read_body(request, DiscardInput)

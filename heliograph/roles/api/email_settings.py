@@ -10,7 +10,7 @@ from litestar.types import ControllerRouterHandler
 from heliograph.core.errors import Problem
 from heliograph.core.senders import Sender, sender_flaws
 from heliograph.senders import Senders
-from heliograph.web import AnyRequest, Callers, json, read_body
+from heliograph.web import MANAGE, READ, AnyRequest, Callers, json, read_body
 
 
 def _shown(sender: Sender) -> dict[str, Any]:
@@ -18,12 +18,12 @@ def _shown(sender: Sender) -> dict[str, Any]:
 
 
 def routes(senders: Senders, callers: Callers) -> list[ControllerRouterHandler]:
-    @get("/v1/settings/email", opt={"auth": "server"}, summary="From and Reply-To of your mails")
+    @get("/v1/settings/email", opt=READ, summary="From and Reply-To of your mails")
     async def show(request: AnyRequest) -> Response[bytes]:
         tenant = await callers.tenant(request)
         return json(_shown((await senders.of([tenant]))[tenant]))
 
-    @put("/v1/settings/email", opt={"auth": "server", "body": Sender}, summary="Set From and Reply-To of your mails")
+    @put("/v1/settings/email", opt={**MANAGE, "body": Sender}, summary="Set From and Reply-To of your mails")
     async def set_(request: AnyRequest) -> Response[bytes]:
         tenant = await callers.tenant(request)
         wanted = await read_body(request, Sender)

@@ -52,7 +52,7 @@ def routes(store: Store, fanout: InboxFanout, callers: Callers, clock: Clock) ->
         summary="The newest items",
     )  # fmt: skip
     async def inbox(request: AnyRequest) -> Response[bytes]:
-        user = callers.user(request)
+        user = await callers.user(request)
         query = _query(user, only_query(request, _QUERY))
         found = await store.inbox(query)
         page = found[: query.limit - 1]
@@ -64,11 +64,11 @@ def routes(store: Store, fanout: InboxFanout, callers: Callers, clock: Clock) ->
 
     @get("/v1/inbox/unread", opt={"auth": "user"}, summary="How many items are unread")
     async def unread(request: AnyRequest) -> Response[bytes]:
-        return json({"unread": (await store.unread([callers.user(request)]))[0]})
+        return json({"unread": (await store.unread([await callers.user(request)]))[0]})
 
     @post("/v1/inbox/{item_id:str}/{mark:str}", status_code=204, opt={"auth": "user"}, summary="Mark an item")
     async def mark_item(request: AnyRequest, item_id: FromPath[str], mark: FromPath[str]) -> Response[None]:
-        user = callers.user(request)
+        user = await callers.user(request)
         if mark not in MARKS:
             raise Problem("not_found")
         item = await store.engage(user, item_id, mark, clock())
@@ -79,7 +79,7 @@ def routes(store: Store, fanout: InboxFanout, callers: Callers, clock: Clock) ->
 
     @post("/v1/inbox/read-all", status_code=204, opt={"auth": "user"}, summary="Mark everything read")
     async def read_all(request: AnyRequest) -> Response[None]:
-        user = callers.user(request)
+        user = await callers.user(request)
         if await store.read_all(user, clock()):
             await fanout.read_all(user)
         return no_content()

@@ -15,7 +15,7 @@ from heliograph.core.ids import batch_of_member
 from heliograph.core.lifecycle import History, Status, status_of
 from heliograph.core.model import Batch, Key
 from heliograph.core.ports import Clock, Store
-from heliograph.web import AnyRequest, Callers, json
+from heliograph.web import READ, SEND, AnyRequest, Callers, json
 
 _PAGE: Final = 500
 
@@ -50,22 +50,22 @@ async def _progress(store: Store, batch: Batch) -> dict[str, object]:
 
 
 def routes(store: Store, callers: Callers, clock: Clock) -> list[ControllerRouterHandler]:
-    @get("/v1/notifications/{notification_id:str}", opt={"auth": "server"}, summary="Status and deliveries")
+    @get("/v1/notifications/{notification_id:str}", opt=READ, summary="Status and deliveries")
     async def show(request: AnyRequest, notification_id: FromPath[str]) -> Response[bytes]:
         key = Key(await callers.tenant(request), notification_id)
         return json(wire.notification(await history_of(store, key)))
 
-    @get("/v1/notifications/{notification_id:str}/timeline", opt={"auth": "server"}, summary="What happened, in order")
+    @get("/v1/notifications/{notification_id:str}/timeline", opt=READ, summary="What happened, in order")
     async def timeline(request: AnyRequest, notification_id: FromPath[str]) -> Response[bytes]:
         key = Key(await callers.tenant(request), notification_id)
         return json({"events": wire.timeline(await history_of(store, key))})
 
-    @get("/v1/notifications/{notification_id:str}/explain", opt={"auth": "server"}, summary="The routing in words")
+    @get("/v1/notifications/{notification_id:str}/explain", opt=READ, summary="The routing in words")
     async def explain(request: AnyRequest, notification_id: FromPath[str]) -> Response[bytes]:
         key = Key(await callers.tenant(request), notification_id)
         return json(wire.explain(await history_of(store, key)))
 
-    @delete("/v1/notifications/{notification_id:str}", status_code=200, opt={"auth": "server"}, summary="Cancel")
+    @delete("/v1/notifications/{notification_id:str}", status_code=200, opt=SEND, summary="Cancel")
     async def cancel(request: AnyRequest, notification_id: FromPath[str]) -> Response[bytes]:
         key = Key(await callers.tenant(request), notification_id)
         await history_of(store, key)
@@ -77,7 +77,7 @@ def routes(store: Store, callers: Callers, clock: Clock) -> list[ControllerRoute
             raise Problem("already_left")
         return json({"status": "cancelled"})
 
-    @get("/v1/batches/{batch_id:str}", opt={"auth": "server"}, summary="Progress of a list, topic or bulk send")
+    @get("/v1/batches/{batch_id:str}", opt=READ, summary="Progress of a list, topic or bulk send")
     async def show_batch(request: AnyRequest, batch_id: FromPath[str]) -> Response[bytes]:
         key = Key(await callers.tenant(request), batch_id)
         batch = await store.batch(key)

@@ -21,7 +21,7 @@ from heliograph.core.pausing import PAUSABLE, Pause
 from heliograph.core.ports import Cells, Clock, LaneState, Queue, Store
 from heliograph.pausing import pause, paused, resume
 from heliograph.reporting import Report, reports
-from heliograph.web import AnyRequest, Callers, json, no_content, read_body
+from heliograph.web import MANAGE, READ, AnyRequest, Callers, json, no_content, read_body
 
 OPERATOR: Final = "default"
 """The tenant whose keys may pause: a pause stops everybody's notifications."""
@@ -93,13 +93,13 @@ def routes(
         if await callers.tenant(request) != OPERATOR:
             raise Problem("forbidden", f"only keys of the tenant `{OPERATOR}` may pause: it stops everybody's")
 
-    @get("/v1/lanes", opt={"auth": "server"}, summary="How much waits where, in notifications")
+    @get("/v1/lanes", opt=READ, summary="How much waits where, in notifications")
     async def lanes(request: AnyRequest) -> Response[bytes]:
         await callers.tenant(request)
         states, pauses = await asyncio.gather(queue.lanes(), paused(store))
         return json(lanes_shown(states, pauses, clock()))
 
-    @get("/v1/status", opt={"auth": "server"}, summary="Lanes, providers, processes, sockets, rates, pauses")
+    @get("/v1/status", opt=READ, summary="Lanes, providers, processes, sockets, rates, pauses")
     async def status(request: AnyRequest) -> Response[bytes]:
         await callers.tenant(request)
         pauses, dead, words = await asyncio.gather(paused(store), store.dead_count(), providers())
@@ -113,12 +113,12 @@ def routes(
         shown |= {"providers": words, "paused": [pause_shown(one) for one in pauses.values()], "dead_letters": dead}
         return json({"at": wire.rfc3339(clock()), "store": "up", **shown, **processes_shown(found, clock())})
 
-    @get("/v1/pauses", opt={"auth": "server"}, summary="What is paused by hand")
+    @get("/v1/pauses", opt=READ, summary="What is paused by hand")
     async def pauses(request: AnyRequest) -> Response[bytes]:
         await callers.tenant(request)
         return json({"paused": [pause_shown(one) for one in (await paused(store)).values()]})
 
-    @put("/v1/pauses/{name:str}", status_code=200, opt={"auth": "server", "body": PauseInput}, summary="Pause one")
+    @put("/v1/pauses/{name:str}", status_code=200, opt={**MANAGE, "body": PauseInput}, summary="Pause one")
     async def pause_one(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
         await operator(request)
         wanted = await read_body(request, PauseInput)
@@ -126,7 +126,7 @@ def routes(
             raise Problem("invalid", flaws=(Flaw("reason", "is one line of text"),))
         return json(pause_shown(await pause(store, _pausable(name), wanted.reason, clock())))
 
-    @delete("/v1/pauses/{name:str}", opt={"auth": "server"}, summary="Resume one")
+    @delete("/v1/pauses/{name:str}", opt=MANAGE, summary="Resume one")
     async def resume_one(request: AnyRequest, name: FromPath[str]) -> Response[None]:
         await operator(request)
         if not await resume(store, _pausable(name)):

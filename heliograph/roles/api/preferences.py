@@ -19,7 +19,7 @@ from heliograph.core.model import CHANNELS, Channel, Key, Preferences
 from heliograph.core.ports import Clock, Store
 from heliograph.core.sending import MAX_CATEGORY, parse_json
 from heliograph.roles.api.users import user_key
-from heliograph.web import AnyRequest, Callers, json, raw_body
+from heliograph.web import MANAGE, READ, AnyRequest, Callers, json, raw_body
 
 MAX_CATEGORIES: Final = 100
 """They are read with every recipient of a batch, so they stay small."""
@@ -93,13 +93,13 @@ def routes(store: Store, callers: Callers, clock: Clock) -> list[ControllerRoute
         await store.put_preferences(user, wanted, clock())
         return json(wire.preferences(wanted))
 
-    @get("/v1/users/{user_id:str}/preferences", opt={"auth": "server"}, summary="A user's preferences")
+    @get("/v1/users/{user_id:str}/preferences", opt=READ, summary="A user's preferences")
     async def show_for(request: AnyRequest, user_id: FromPath[str]) -> Response[bytes]:
         return await show(user_key(await callers.tenant(request), user_id))
 
     @put(
         "/v1/users/{user_id:str}/preferences",
-        opt={"auth": "server", "body": PreferencesInput},
+        opt={**MANAGE, "body": PreferencesInput},
         summary="Replace a user's preferences",
     )
     async def replace_for(request: AnyRequest, user_id: FromPath[str]) -> Response[bytes]:
@@ -107,10 +107,10 @@ def routes(store: Store, callers: Callers, clock: Clock) -> list[ControllerRoute
 
     @get("/v1/preferences", opt={"auth": "user"}, summary="My preferences")
     async def show_own(request: AnyRequest) -> Response[bytes]:
-        return await show(callers.user(request))
+        return await show(await callers.user(request))
 
     @put("/v1/preferences", opt={"auth": "user", "body": PreferencesInput}, summary="Replace my preferences")
     async def replace_own(request: AnyRequest) -> Response[bytes]:
-        return await replace(request, callers.user(request))
+        return await replace(request, await callers.user(request))
 
     return [show_for, replace_for, show_own, replace_own]

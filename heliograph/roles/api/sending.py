@@ -8,36 +8,50 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from litestar import Response, post
 from litestar.types import ControllerRouterHandler
 
-from heliograph import telemetry
+from heliograph import telemetry, tracing
 from heliograph.batching import Batcher
 from heliograph.core import sending
 from heliograph.core.errors import Flaw, Overloaded, Problem, QueueUnavailable
 from heliograph.core.headers import header_flaw
 from heliograph.core.ids import batch_member_id
+from heliograph.core.keys import ApiKey, demand
 from heliograph.core.lanes import INGEST, BatchItem, IngestItem, LaneItem
 from heliograph.core.model import Level
 from heliograph.core.ports import Accepted, Clock, Mismatch, Queue, Store, Submission
 from heliograph.core.sending import SendRequest
-from heliograph.web import AnyRequest, Callers, header, json, raw_body
+from heliograph.door import Door
+from heliograph.quotas import Quotas
+from heliograph.roles.api.claims import PATIENCE_S, Claims
+from heliograph.web import SEND, AnyRequest, Callers, header, json, raw_body
 
 log = telemetry.logger("api")
-_ACCEPTED: Final = {level: telemetry.accepted_total.labels(level.name.lower()) for level in Level}
+_ACCEPTED: Final = telemetry.by_level(telemetry.accepted_total)
 
 
 class Sending:
     """Args:
     high_water: submissions waiting for the store beyond which callers get 503.
+    door: what it says of a level holds here too; None = everybody is let in.
+    quotas: None = there are none.
+    patience_s: how long a repeat waits for the first request with its idempotency key.
     """
 
-    def __init__(self, store: Store, queue: Queue, clock: Clock, high_water: int) -> None:
+    def __init__(
+        self, store: Store, queue: Queue, clock: Clock, high_water: int, *, door: Door | None = None,
+        quotas: Quotas | None = None, patience_s: float = PATIENCE_S,
+    ) -> None:  # fmt: skip
         self._queue = queue
         self._clock = clock
         self._accept: Batcher[Submission, Accepted | Mismatch] = Batcher(store.accept, high_water=high_water)
+        self._door = door
+        self._quotas = quotas
+        self._claims = Claims(patience_s)
         self._publish: Batcher[LaneItem, None] = Batcher(self._publish_all, limit=2_000, high_water=100_000)
 
     async def drained(self) -> None:
@@ -45,13 +59,32 @@ class Sending:
         await self._accept.drained()
         await self._publish.drained()
 
-    async def accept(self, submission: Submission) -> Accepted:
-        """Durable when it returns. Raises `Problem`, `Overloaded` or `StoreUnavailable`."""
+    async def spend(self, caller: ApiKey, count: int, wanted: SendRequest | None = None) -> None:
+        """Counts a request of `count` notifications against the quotas. Raises `Problem`."""
+        if self._quotas is None:
+            return
+        if wanted is not None and wanted.type == "transactional" and wanted.topic is None:
+            await self._quotas.spare(caller.tenant, wanted.recipients)
+        await self._quotas.spend(caller, count)
+
+    async def accept(self, submission: Submission, caller: str | None = None) -> Accepted:
+        """Durable when it returns. `caller`: the request's `traceparent`.
+
+        Raises `Problem`, `Overloaded` or `StoreUnavailable`.
+        """
+        if self._door:
+            self._door.check(submission.level)
+        return await self._claims.in_turn(submission, partial(self._store, caller=caller))
+
+    async def _store(self, submission: Submission, caller: str | None = None) -> Accepted:
         started = time.perf_counter()
         result = await self._accept.submit(submission)
         if isinstance(result, Mismatch):
             raise Problem("idempotency_mismatch")
-        telemetry.accept_seconds.observe(time.perf_counter() - started)
+        took_s = time.perf_counter() - started
+        telemetry.accept_seconds.observe(took_s)
+        if tracing.spans is not None and not result.replayed:
+            tracing.spans.accepted(result.id, took_s, caller)
         if not result.replayed and result.id == submission.id:
             self.hand_over(submission)
         return result
@@ -112,17 +145,20 @@ def routes(service: Sending, callers: Callers, clock: Clock) -> list[ControllerR
     @post(
         ["/v1/send", "/send"],
         status_code=202,
-        opt={"auth": "server", "body": sending.SendRequest, "answers": {202: "Accepted: it is on disk"}},
+        opt={**SEND, "body": sending.SendRequest, "answers": {202: "Accepted: it is on disk"}},
         summary="Send a notification",
     )
     async def send(request: AnyRequest) -> Response[bytes]:
-        tenant = await callers.tenant(request)
+        caller = await callers.key(request)
         body = await raw_body(request)
         wanted = sending.read(body)
+        if wanted.topic is not None:
+            demand(caller, "broadcast")
+        await service.spend(caller, len(wanted.recipients), wanted)
         key = idempotency_of(request)
         keyed = key or wanted.idempotency_key
         fingerprint = sending.fingerprint_of(body) if keyed else ""
-        submission = sending.submission(wanted, tenant, clock(), fingerprint, key)
-        return answer(await service.accept(submission), wanted)
+        submission = sending.submission(wanted, caller.tenant, clock(), fingerprint, key)
+        return answer(await service.accept(submission, header(request, b"traceparent")), wanted)
 
     return [send]

@@ -16,7 +16,7 @@ from heliograph.core.headers import address_flaw
 from heliograph.core.model import Key
 from heliograph.core.ports import Clock, Store
 from heliograph.core.suppressing import REASONS, Reason, Suppression, SuppressionQuery
-from heliograph.web import AnyRequest, Callers, json, no_content, only_query, read_body
+from heliograph.web import MANAGE, READ, AnyRequest, Callers, json, no_content, only_query, read_body
 
 MOST: Final = 1_000
 _QUERY: Final = ("reason", "limit", "cursor")
@@ -63,7 +63,7 @@ def _query(tenant: str, given: dict[str, str]) -> SuppressionQuery:
 
 
 def routes(store: Store, callers: Callers, clock: Clock) -> list[ControllerRouterHandler]:
-    @get("/v1/suppressions", opt={"auth": "server", "parameters": [
+    @get("/v1/suppressions", opt={**READ, "parameters": [
         {"name": "reason", "in": "query", "required": False, "schema": {"enum": list(REASONS)}},
         {"name": "limit", "in": "query", "required": False, "schema": {"type": "integer", "maximum": MOST}},
         {"name": "cursor", "in": "query", "required": False, "schema": {"type": "string"}}]},
@@ -78,9 +78,7 @@ def routes(store: Store, callers: Callers, clock: Clock) -> list[ControllerRoute
             "next_cursor": f"{page[-1].reason}:{page[-1].address}" if more else None,
         })  # fmt: skip
 
-    @post(
-        "/v1/suppressions", status_code=204, opt={"auth": "server", "body": SuppressionInput}, summary="Add addresses"
-    )
+    @post("/v1/suppressions", status_code=204, opt={**MANAGE, "body": SuppressionInput}, summary="Add addresses")
     async def add(request: AnyRequest) -> Response[None]:
         tenant = await callers.tenant(request)
         wanted = await read_body(request, SuppressionInput)
@@ -89,7 +87,7 @@ def routes(store: Store, callers: Callers, clock: Clock) -> list[ControllerRoute
         await store.suppress([Suppression(tenant, one, wanted.reason, clock()) for one in wanted.addresses])
         return no_content()
 
-    @delete("/v1/suppressions/{address:str}", opt={"auth": "server", "parameters": [
+    @delete("/v1/suppressions/{address:str}", opt={**MANAGE, "parameters": [
         {"name": "reason", "in": "query", "required": False, "schema": {"enum": list(REASONS)}}]},
         summary="Take an address off the list")  # fmt: skip
     async def remove(request: AnyRequest, address: FromPath[str]) -> Response[None]:

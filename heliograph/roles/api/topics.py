@@ -15,7 +15,7 @@ from heliograph.core.model import Key
 from heliograph.core.names import TOPIC_RULE, topic_is_valid, user_id_is_valid
 from heliograph.core.ports import Store
 from heliograph.core.sending import USER_ID_RULE
-from heliograph.web import AnyRequest, Callers, json, no_content, only_query, read_body
+from heliograph.web import MANAGE, READ, AnyRequest, Callers, json, no_content, only_query, read_body
 
 MAX_USERS: Final = 10_000
 _PAGE: Final = 1_000
@@ -51,20 +51,20 @@ def routes(store: Store, callers: Callers) -> list[ControllerRouterHandler]:
 
 
 def _single(store: Store, callers: Callers) -> list[ControllerRouterHandler]:
-    @put("/v1/topics/{topic:str}/subscribers/{user_id:str}", status_code=204, opt={"auth": "server"},
+    @put("/v1/topics/{topic:str}/subscribers/{user_id:str}", status_code=204, opt=MANAGE,
          summary="Subscribe a user")  # fmt: skip
     async def subscribe(request: AnyRequest, topic: FromPath[str], user_id: FromPath[str]) -> Response[None]:
         key = _topic_key(await callers.tenant(request), topic)
         await store.subscribe(key, _users([user_id]))
         return no_content()
 
-    @delete("/v1/topics/{topic:str}/subscribers/{user_id:str}", opt={"auth": "server"}, summary="Unsubscribe a user")
+    @delete("/v1/topics/{topic:str}/subscribers/{user_id:str}", opt=MANAGE, summary="Unsubscribe a user")
     async def unsubscribe(request: AnyRequest, topic: FromPath[str], user_id: FromPath[str]) -> Response[None]:
         key = _topic_key(await callers.tenant(request), topic)
         await store.unsubscribe(key, _users([user_id]))
         return no_content()
 
-    @get("/v1/users/{user_id:str}/topics", opt={"auth": "server"}, summary="What a user is subscribed to")
+    @get("/v1/users/{user_id:str}/topics", opt=READ, summary="What a user is subscribed to")
     async def topics_of(request: AnyRequest, user_id: FromPath[str]) -> Response[bytes]:
         key = Key(await callers.tenant(request), user_id)
         return json({"topics": await store.topics_of(key)})
@@ -73,7 +73,7 @@ def _single(store: Store, callers: Callers) -> list[ControllerRouterHandler]:
 
 
 def _many(store: Store, callers: Callers) -> list[ControllerRouterHandler]:
-    body = {"auth": "server", "body": SubscribersInput}
+    body = {**MANAGE, "body": SubscribersInput}
 
     @post("/v1/topics/{topic:str}/subscribers", status_code=200, opt=body, summary="Subscribe up to 10,000 users")
     async def subscribe_many(request: AnyRequest, topic: FromPath[str]) -> Response[bytes]:
@@ -87,12 +87,12 @@ def _many(store: Store, callers: Callers) -> list[ControllerRouterHandler]:
         wanted = await read_body(request, SubscribersInput)
         return json({"unsubscribed": await store.unsubscribe(key, _users(wanted.users))})
 
-    @get("/v1/topics/{topic:str}", opt={"auth": "server"}, summary="How many are subscribed")
+    @get("/v1/topics/{topic:str}", opt=READ, summary="How many are subscribed")
     async def show(request: AnyRequest, topic: FromPath[str]) -> Response[bytes]:
         key = _topic_key(await callers.tenant(request), topic)
         return json({"topic": key.id, "subscribers": await store.subscriber_count(key)})
 
-    @get("/v1/topics/{topic:str}/subscribers", opt={"auth": "server"}, summary="Who is subscribed")
+    @get("/v1/topics/{topic:str}/subscribers", opt=READ, summary="Who is subscribed")
     async def subscribers(request: AnyRequest, topic: FromPath[str]) -> Response[bytes]:
         key = _topic_key(await callers.tenant(request), topic)
         query = only_query(request, ("limit", "cursor"))

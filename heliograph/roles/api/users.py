@@ -20,7 +20,7 @@ from heliograph.core.names import user_id_is_valid
 from heliograph.core.ports import Clock, PresenceCache, Store
 from heliograph.core.sending import USER_ID_RULE, ShortText, person_flaws
 from heliograph.core.subscriptions import subscription_flaws
-from heliograph.web import AnyRequest, Callers, json, no_content, raw_body, read_body
+from heliograph.web import MANAGE, READ, AnyRequest, Callers, json, no_content, raw_body, read_body
 
 MAX_TOKEN_TTL_S: Final = 30 * 86_400
 MAX_DEVICE_VALUE: Final = 4_096
@@ -78,7 +78,7 @@ def routes(
 def _user_routes(
     store: Store, presence: PresenceCache, callers: Callers, clock: Clock
 ) -> list[ControllerRouterHandler]:
-    @put("/v1/users/{user_id:str}", opt={"auth": "server", "body": UserInput}, summary="Create or replace a user")
+    @put("/v1/users/{user_id:str}", opt={**MANAGE, "body": UserInput}, summary="Create or replace a user")
     async def put_user(request: AnyRequest, user_id: FromPath[str]) -> Response[bytes]:
         key = user_key(await callers.tenant(request), user_id)
         wanted = await read_body(request, UserInput)
@@ -88,7 +88,7 @@ def _user_routes(
         user = User(tenant=key.tenant, id=key.id, updated_at=clock(), **msgspec.structs.asdict(wanted))
         return json(wire.user(await store.put_user(user)))
 
-    @get("/v1/users/{user_id:str}", opt={"auth": "server"}, summary="A user and their devices")
+    @get("/v1/users/{user_id:str}", opt=READ, summary="A user and their devices")
     async def get_user(request: AnyRequest, user_id: FromPath[str]) -> Response[bytes]:
         key = Key(await callers.tenant(request), user_id)
         recipient = (await store.recipients([key]))[0]
@@ -96,7 +96,7 @@ def _user_routes(
             raise Problem("not_found")
         return json({**wire.user(recipient.user), "devices": [wire.device(d) for d in recipient.devices]})
 
-    @delete("/v1/users/{user_id:str}", opt={"auth": "server"}, summary="Erase a user everywhere")
+    @delete("/v1/users/{user_id:str}", opt=MANAGE, summary="Erase a user everywhere")
     async def delete_user(request: AnyRequest, user_id: FromPath[str]) -> Response[None]:
         key = Key(await callers.tenant(request), user_id)
         await presence.forget(key)  # first: if the cache is away, nothing is done and the call can be repeated
@@ -108,7 +108,7 @@ def _user_routes(
     @post(
         "/v1/users/{user_id:str}/token",
         status_code=200,
-        opt={"auth": "server", "body": TokenInput},
+        opt={**MANAGE, "body": TokenInput},
         summary="Mint a user token",
     )
     async def mint_token(request: AnyRequest, user_id: FromPath[str]) -> Response[bytes]:
@@ -135,25 +135,25 @@ def _device_routes(
             raise Problem("not_found")
         return no_content()
 
-    @post("/v1/users/{user_id:str}/devices", opt={"auth": "server", "body": DeviceInput}, summary="Register a device")
+    @post("/v1/users/{user_id:str}/devices", opt={**MANAGE, "body": DeviceInput}, summary="Register a device")
     async def add_for(request: AnyRequest, user_id: FromPath[str]) -> Response[bytes]:
         return await register(request, user_key(await callers.tenant(request), user_id))
 
     @post("/v1/devices", opt={"auth": "user", "body": DeviceInput}, summary="Register this device")
     async def add_own(request: AnyRequest) -> Response[bytes]:
-        return await register(request, callers.user(request))
+        return await register(request, await callers.user(request))
 
-    @get("/v1/users/{user_id:str}/devices", opt={"auth": "server"}, summary="A user's devices")
+    @get("/v1/users/{user_id:str}/devices", opt=READ, summary="A user's devices")
     async def list_for(request: AnyRequest, user_id: FromPath[str]) -> Response[bytes]:
         key = Key(await callers.tenant(request), user_id)
         return json({"devices": [wire.device(device) for device in await store.devices(key)]})
 
-    @delete("/v1/users/{user_id:str}/devices/{device_id:str}", opt={"auth": "server"}, summary="Remove a device")
+    @delete("/v1/users/{user_id:str}/devices/{device_id:str}", opt=MANAGE, summary="Remove a device")
     async def remove_for(request: AnyRequest, user_id: FromPath[str], device_id: FromPath[str]) -> Response[None]:
         return await unregister(Key(await callers.tenant(request), user_id), device_id)
 
     @delete("/v1/devices/{device_id:str}", opt={"auth": "user"}, summary="Remove this device")
     async def remove_own(request: AnyRequest, device_id: FromPath[str]) -> Response[None]:
-        return await unregister(callers.user(request), device_id)
+        return await unregister(await callers.user(request), device_id)
 
     return [add_for, add_own, list_for, remove_for, remove_own]

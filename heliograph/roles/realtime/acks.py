@@ -70,6 +70,7 @@ class Acks:
         for failures in range(_TRIES):
             try:
                 await self._store.record(events)
+                telemetry.count_ends(events)
                 return
             except StoreUnavailable as away:
                 error = away

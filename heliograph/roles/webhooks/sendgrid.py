@@ -105,6 +105,7 @@ async def take(store: Store, received: Sequence[SendGridEvent], now: Millis) -> 
     suppressions, events = to_suppress(received, tenants, now), to_events(received, now)
     # commit
     await asyncio.gather(*([store.suppress(suppressions)] if suppressions else []), store.record(events))
+    telemetry.count_ends(events)
 
 
 def routes(store: Store, clock: Clock, public_key: str, tolerance_s: float) -> list[ControllerRouterHandler]:

@@ -149,6 +149,7 @@ async def take(store: Store, told: Happened, provider: str, unique: str, now: Mi
     if reason and address and not address_flaw(address):
         await store.suppress([Suppression(event.tenant, address, reason, event.at)])
     await store.record([event])
+    telemetry.count_ends([event])
     return True
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heliograph.backends.jetstream.packing import lane_subject, pack, packed_in, retry_subject, unpack
+from heliograph.backends.jetstream.packing import crowd_subject, lane_subject, pack, packed_in, retry_subject, unpack
 from heliograph.core.lanes import INGEST, MAX_PACK_BYTES, OUTBOX
 from heliograph.core.model import Level
 from tests.contract.queue.items import ingest, many, one_of_each
@@ -60,5 +60,6 @@ def test_the_subject_tells_how_many() -> None:
     """The server's count of messages per subject is the lane's depth in notifications."""
     assert lane_subject("ingest", Level.P1, 30) == "lane.ingest.p1.30"
     assert retry_subject("push", Level.P0, 1) == "retry.push.p0.1"
+    assert crowd_subject("email", Level.P2, 500) == "crowd.email.p2.500"
     assert [packed_in(subject) for subject in ("lane.ingest.p1.30", "lane.ingest.p1.x", "")] == [30, 1, 1]
     assert [count for _, count, _ in pack(OUTBOX, many("n", 60))] == [25, 25, 10]

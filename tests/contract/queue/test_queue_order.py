@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from heliograph.core.lanes import INGEST
-from heliograph.core.model import Level
+from heliograph.core.lanes import INGEST, OUTBOX, BatchItem, LaneItem, OutboxItem
+from heliograph.core.model import Level, Mail
 from tests.contract.queue.items import many, names, take
 from tests.contract.queue.worlds import Queues, wall
 
@@ -31,6 +31,15 @@ async def test_a_batch_has_one_level_only(queues: Queues) -> None:
         batches.append(await queue.pull(INGEST, 100))
     assert all(len({each.level for each in batch}) == 1 for batch in batches)
     assert [each.level for batch in batches for each in batch] == [Level.P0] * 3 + [Level.P1] * 3
+
+
+async def test_what_stands_for_many_fills_a_batch(queues: Queues) -> None:
+    """Or a worker would hold hundreds of batches at once, and what is urgent would wait for all of them."""
+    queue = await queues.open()
+    batches: list[LaneItem] = [BatchItem("acme", f"batch-{number}", 2) for number in range(3)]
+    await queue.publish(INGEST, [batches[0], *many("small", 2, Level.P2), *batches[1:]])
+    sizes = [len(await queue.pull(INGEST, BatchItem.weight)) for _ in range(3)]
+    assert sizes == [1, 3, 1]
 
 
 async def test_p0_overtakes_what_is_already_in_hand(queues: Queues) -> None:
@@ -73,3 +82,28 @@ async def test_a_pull_takes_no_more_than_its_limit(queues: Queues) -> None:
     await queue.publish(INGEST, many("n", 20))
     sizes = [len(await queue.pull(INGEST, 3)) for _ in range(7)]
     assert sizes == [3, 3, 3, 3, 3, 3, 2]
+
+
+def mail(tenant: str, name: str) -> OutboxItem:
+    letter = Mail(to="a@b.example", subject="s", text="t", html="h")
+    return OutboxItem(tenant=tenant, id=name, at_level=Level.P1, mail=letter)
+
+
+async def test_a_burst_of_one_tenant_is_not_in_front_of_the_others(queues: Queues) -> None:
+    """Two thousand of one wait, then two others send: they are served next, and the burst goes on beside them, whole
+    and in its order."""
+    sender, worker = await queues.open(), await queues.open()
+    burst = [f"noisy-{number}" for number in range(2_000)]
+    for start in range(0, len(burst), 100):
+        await sender.publish(OUTBOX, [mail("noisy", name) for name in burst[start : start + 100]])
+    await worker.settle(await worker.pull(OUTBOX, 25))
+    await sender.publish(OUTBOX, [mail("quiet-1", "one"), mail("quiet-2", "two")])
+    await sender.lanes()  # a round trip: they have arrived
+    found: list[str] = []
+    while len(found) < len(burst) - 25 + 2:
+        pulled = await worker.pull(OUTBOX, 25)
+        found += names(pulled)
+        await worker.settle(pulled)
+        await sender.lanes()
+    assert max(found.index("one"), found.index("two")) < 200
+    assert [name for name in found if name.startswith("noisy")] == burst[25:]

@@ -4,17 +4,40 @@ from __future__ import annotations
 
 import asyncio
 
-from heliograph.core.ports import ApiKey, Store
+from msgspec.structs import replace
+
+from heliograph.core.keys import ApiKey
+from heliograph.core.ports import Store
 from tests.contract.store.examples import NOW
 
 
 async def test_server_keys(store: Store, rival: Store) -> None:
     """Found by their digest; adding one again (at every start) is no error."""
-    key = ApiKey("digest-1", "shop", "hg_sk_ab", NOW)
+    key = ApiKey(
+        digest="digest-1", tenant="shop", prefix="hg_sk_ab", created_at=NOW, name="web", scopes=("send", "read"),
+        expires_at=NOW + 10, used_at=NOW, rate=1.5, daily=100,
+    )  # fmt: skip
     await store.add_key(key)
     await store.add_key(key)
     assert await rival.api_key("digest-1") == key
     assert await store.api_key("digest") is None
+
+
+async def test_a_tenants_keys(store: Store, rival: Store) -> None:
+    """Oldest first, ended ones too, nobody else's; an end moves only closer; a use is noted."""
+    made = [
+        ApiKey(digest=f"d{n}", tenant="shop" if n < 3 else "zoo", prefix=f"p{n}", created_at=NOW - n) for n in range(4)
+    ]
+    for key in made:
+        await store.add_key(key)
+    for at in (NOW + 9, NOW + 5, NOW + 7):
+        await rival.end_key("d1", at)
+    await store.touch_key("d0", NOW + 3)
+    assert await rival.api_keys("shop") == [
+        made[2], replace(made[1], expires_at=NOW + 5), replace(made[0], used_at=NOW + 3)
+    ]  # fmt: skip
+    assert await store.api_keys("zoo") == [made[3]]
+    assert await store.api_keys("none") == []
 
 
 async def test_settings_are_kept(store: Store, rival: Store) -> None:

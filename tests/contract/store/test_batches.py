@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heliograph.core.model import Batch, Key, Level, Send
+from heliograph.core.model import PART, Batch, Key, Level, Send
 from heliograph.core.ports import DueBatch, Store
 from tests.contract.store.examples import (
     AWKWARD,
@@ -66,6 +66,33 @@ async def test_bulk_and_topic_sends_come_back_whole(store: Store) -> None:
     topic = Batch("bat_topic", TENANT, "alert", NOW, notification("", id=""), topic="news")
     await accepted(store, bulk, topic)
     assert [await store.batch(one.key) for one in (bulk, topic)] == [bulk, topic]
+
+
+async def test_a_bulk_is_read_in_parts(store: Store) -> None:
+    """What a chunk needs and little else: its members, their number in all, the level of what comes next."""
+    levels = ["transactional"] * (PART - 1) + ["alert"] * (PART + 3) + ["marketing"]
+    sends = tuple(
+        Send(place, notification(f"user-{place}", id="", type=kind))  # type: ignore[arg-type]
+        for place, kind in enumerate(levels)
+    )
+    bulk = Batch("bat_" + "0" * 26, TENANT, "transactional", NOW, sends=sends)
+    await accepted(store, bulk)
+    assert await store.batch(bulk.key) == bulk
+    for start in (0, 1, PART - 1, PART, 2 * PART - 1, 2 * PART + 2, 2 * PART + 3):
+        found = await store.batch(bulk.key, start, PART)
+        assert found
+        members = found.members(start, PART)
+        assert members == bulk.members(start, PART)
+        assert found.level_at(start + len(members)) is bulk.level_at(start + len(members))
+        assert (found.size, found.level, len(found.sends) <= 2 * PART) == (bulk.size, bulk.level, True)
+    assert len((await store.batch(bulk.key, PART, PART) or bulk).sends) == PART
+
+
+async def test_lists_and_topics_have_no_parts(store: Store) -> None:
+    """They are read whole, wherever one begins."""
+    made, topic = batch("anna", "ben"), Batch("bat_topic", TENANT, "alert", NOW, notification("", id=""), topic="news")
+    await accepted(store, made, topic)
+    assert [await store.batch(one.key, 1, PART) for one in (made, topic)] == [made, topic]
 
 
 async def test_postponed_batches(store: Store) -> None:

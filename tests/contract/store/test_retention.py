@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import structs
+
 from heliograph.core.ids import new_batch_id, new_notification_id
-from heliograph.core.model import Batch, Notification
+from heliograph.core.model import Batch, Notification, Send
 from heliograph.core.ports import Accepted, Mismatch, Store, Swept
 from heliograph.core.retention import Bounds, Keep, bounds
 from tests.contract.store.examples import (
@@ -114,6 +116,21 @@ async def test_batches_go_once_they_are_expanded(store: Store) -> None:
     assert [await store.batch(one.key) is None for one in (done, other, unexpanded, young)] == [True, *[False] * 3]
     assert await store.sweep_batches(before, 10) == 1
     assert await store.sweep_batches(before, 10) == 0
+
+
+async def test_what_the_members_of_a_batch_get_goes_with_it(store: Store) -> None:
+    """A bulk's pieces: were they left, another batch of this id would send them."""
+    at = NOW - 100 * DAY
+    first, second = (
+        Batch(new_batch_id(at), TENANT, "alert", at, sends=(Send(0, notification("anna", id="", title=title)),))
+        for title in ("first", "second")
+    )
+    second = structs.replace(second, id=first.id)
+    await accepted(store, first)
+    await store.expand([], NOW, reached(first, done=True))
+    assert await store.sweep_batches(NOW - 90 * DAY, 10) == 1
+    await accepted(store, second)
+    assert await store.batch(second.key) == second
 
 
 async def test_an_idempotency_key_is_free_again(store: Store) -> None:

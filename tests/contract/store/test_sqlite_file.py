@@ -9,12 +9,16 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 
 from heliograph.backends.sqlite import SqliteStore, schema
+from heliograph.backends.sqlite.sending import ADD_BATCHES
+from heliograph.backends.sqlite.statements import insert
 from heliograph.core.errors import StoreUnavailable
-from heliograph.core.model import Preferences, User
-from heliograph.core.ports import Accepted
+from heliograph.core.keys import SCOPES, ApiKey
+from heliograph.core.model import Batch, Preferences, Send, User
+from heliograph.core.ports import Accepted, Submission
 from heliograph.core.suppressing import Suppression
 from tests.contract.store.examples import (
     NOW,
@@ -241,6 +245,27 @@ async def test_an_erased_person_leaves_no_bytes(store: Store, path: Path) -> Non
     assert (await history(store, others[0])).notification == others[0]
 
 
+OLD_KEYS = """
+    CREATE TABLE keys (digest TEXT PRIMARY KEY, tenant TEXT NOT NULL, prefix TEXT NOT NULL, created_at INTEGER NOT NULL)
+        STRICT, WITHOUT ROWID;
+    INSERT INTO keys VALUES ('d', 'shop', 'hg_sk_abcd', 5);
+"""
+"""Server keys as they were up to version 4: before there were scopes."""
+
+
+async def test_a_key_of_before_there_were_scopes_may_do_everything(tmp_path: Path) -> None:
+    """What it could do, it still can; it is called by its beginning."""
+    path = tmp_path / "old.db"
+    connection = apsw.Connection(str(path))
+    connection.execute(OLD_KEYS + "PRAGMA user_version = 4")
+    connection.close()
+    store = SqliteStore(path)
+    await store.open()
+    known = ApiKey(digest="d", tenant="shop", prefix="hg_sk_abcd", created_at=5, name="hg_sk_abcd", scopes=SCOPES)
+    assert await store.api_key("d") == known
+    await store.close_store()
+
+
 async def test_a_file_of_version_2_keeps_its_suppressions(tmp_path: Path) -> None:
     """An address had one reason then, and may have several now; whatever else is in the file stays."""
     path = tmp_path / "old.db"
@@ -253,6 +278,7 @@ async def test_a_file_of_version_2_keeps_its_suppressions(tmp_path: Path) -> Non
         INSERT INTO settings VALUES ('kept', 'yes');
         PRAGMA user_version = 2;
     """)
+    connection.execute(OLD_KEYS)
     connection.close()
     for _ in range(2):
         store = SqliteStore(path)
@@ -268,10 +294,29 @@ async def test_a_file_of_version_3_learns_of_tickets(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     connection = apsw.Connection(str(path))
     schema.create(connection)
-    connection.execute("DROP TABLE tickets; PRAGMA user_version = 3;")
+    connection.execute("DROP TABLE tickets; DROP TABLE keys; PRAGMA user_version = 3;")
+    connection.execute(OLD_KEYS)
     connection.close()
     store = SqliteStore(path)
     await store.open()
     await store.add_tickets([made := ticket()])
     assert list(await store.tickets_due("expo", NOW, 1)) == [made]
+    await store.close_store()
+
+
+async def test_a_file_of_version_5_keeps_its_bulk_sends(tmp_path: Path) -> None:
+    """They stood in the batch itself then: they are read from there, whole, and new ones in parts."""
+    path = tmp_path / "old.db"
+    connection = apsw.Connection(str(path))
+    schema.create(connection)
+    sends = tuple(Send(place, notification(f"user-{place}", id="")) for place in range(2))
+    old, new = (Batch(f"bat_{name}", TENANT, "alert", NOW, sends=sends) for name in ("old", "new"))
+    row = (TENANT, old.id, old.level.value, NOW, NOW, NOW, msgspec.json.encode(old).decode())
+    insert(connection, ADD_BATCHES, [row])
+    connection.execute("DROP TABLE batch_sends; PRAGMA user_version = 5;")
+    connection.close()
+    store = SqliteStore(path)
+    await store.open()
+    await store.accept([Submission(tenant=TENANT, batch=new)])
+    assert [await store.batch(one.key, 1, 1) for one in (old, new)] == [old, new]
     await store.close_store()

@@ -68,10 +68,11 @@ async def test_no_statement_scans_a_table(statements: set[str], empty: apsw.Conn
 
 
 async def test_no_statement_searches_by_tenant_alone(statements: set[str], empty: apsw.Connection) -> None:
-    """That would be a full scan in an installation with one tenant; only dead letters are listed whole."""
+    """That would be a full scan in an installation with one tenant; dead letters and server keys are listed whole."""
     found = {line for sql in statements for line in plan(empty, sql) if line.endswith("(tenant=?)")}
     assert {line.split(" USING ")[1] for line in found} == {
         "INDEX dead_letters_order (tenant=?)",
+        "INDEX keys_tenant (tenant=?)",
         "COVERING INDEX dead_letters_cause (tenant=?)",
     }
 

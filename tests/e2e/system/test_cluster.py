@@ -101,19 +101,3 @@ async def test_roles_need_their_servers_named(install: Callable[..., Heliograph]
     alone = install("alone", roles=["router"])
     with pytest.raises(AssertionError, match="HELIOGRAPH_STORE_URL, HELIOGRAPH_NATS_URL, HELIOGRAPH_REDIS_URL"):
         await alone.start()
-
-
-async def test_api_processes_behind_nginx(install: Callable[..., Heliograph]) -> None:
-    """`up --api 2`: requests and WebSockets pass the load balancer; a killed API process costs at most one retry."""
-    system = await install(arguments=["--api", "2"]).start()
-    async with system.socket("wim") as tab:
-        answer = await system.send("wim")
-        assert (await tab.frame())["notification"]["id"] == answer["id"]
-    system.kill_child("heliograph")
-    for number in range(20):
-        body = {"to": "xan", "title": "t"}
-        headers = {"Idempotency-Key": f"k{number}"}
-        answers = [await system.call("POST", "/v1/send", body, headers=headers) for _ in range(2)]
-        assert answers[1][0] == 202, answers
-        assert answers[0][0] in (202, 503), answers
-    assert await system.stop() == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from heliograph.providers.vapid import Vapid
 from tests.support.eventually import eventually
-from tests.support.system import Heliograph
+from tests.support.system import Heliograph, free_port
 
 
 async def heliograph(*arguments: str, **environment: str) -> tuple[int, str]:
@@ -142,3 +143,22 @@ async def test_check_shows_settings_and_masks_secrets() -> None:
     code, printed = await heliograph("check", HELIOGRAPH_EMAIL_RATE="fast")
     assert code == 1
     assert "email_rate" in printed
+
+
+async def test_every_process_has_a_port_for_its_own_metrics(install: Callable[..., Heliograph]) -> None:
+    """One setting for all processes of a machine: each takes the next free port, and tells its own roles there."""
+    port = free_port(20)
+    system = await install(arguments=["--api", "1"], lab=False, metrics_port=port, metrics_token="operator").start()
+    told = {}
+    for one in (port, port + 1):
+        async with system.session.get(f"http://127.0.0.1:{one}/metrics") as refused:
+            assert refused.status == 401
+        headers = {"Authorization": "Bearer operator"}
+        async with system.session.get(f"http://127.0.0.1:{one}/metrics", headers=headers) as answer:
+            text = await answer.text()
+        told[one] = re.findall(r'^heliograph_build_info\{roles="([^"]+)"', text, re.MULTILINE)
+        assert re.search(r'^heliograph_backend_up\{backend="store"\} 1.0', text, re.MULTILINE)
+        async with system.session.get(f"http://127.0.0.1:{one}/readyz") as ready:
+            assert await ready.json() == {"status": "ready"}
+    rest = "router inapp-worker push-worker email-worker email-sender realtime reconciler"
+    assert sorted(told.values()) == [["api webhooks"], [rest]]

@@ -21,11 +21,12 @@ from heliograph.core.lanes import (
     push_item,
 )
 from heliograph.core.lifecycle import fold, status_of
-from heliograph.core.model import HEAVY_CONTENT, Batch, Key, Level, Notification, Send, Type
+from heliograph.core.model import HEAVY_CONTENT, Batch, Key, Level, Notification, Send, Type, User
 from heliograph.core.outcomes import DONE, Dead, Outcome
 from heliograph.core.ports import InboxQuery, Submission
 from heliograph.core.reconciling import GRACE_MS, RECHECK_MS
-from heliograph.core.routing import Means
+from heliograph.core.routing import Facts, Means, Route
+from heliograph.core.routing import route as decide
 from heliograph.core.suppressing import Suppression
 from heliograph.roles.router import CHUNK, Router
 from tests.unit.given import T0, TENANT, device, event
@@ -323,17 +324,47 @@ async def accept_batch(world: World, users: int, **fields: object) -> Batch:
 
 
 async def test_a_batch_becomes_its_members() -> None:
-    """Each with its row before its item, in order, in the level of the batch; heavy bodies stay behind."""
+    """Each with its row and on its way at once, in the level of the batch; heavy bodies stay behind."""
     world = World()
+    await world.store.put_user(User(TENANT, "user-1", email="user-1@example.com"))
     batch = await accept_batch(world, 3, title="News", body="x" * (HEAVY_CONTENT + 1))
     items = await world.pulled(INGEST, BatchItem(TENANT, batch.id, int(batch.level)))
     assert all_done(await router(world).handle(items))
     members = [batch.member(n) for n in range(3)]
-    assert world.waiting(INGEST) == [IngestItem(member.lighten()) for member in members]
-    assert len(world.queue.broker.of(INGEST, Level.P2)) == 4
-    for member in members:
-        assert (await world.history(member.id)).notification == member
+    assert world.waiting(EMAIL) == [EmailItem(notification=members[1].lighten(), address="user-1@example.com")]
+    assert world.queue.broker.of(EMAIL, Level.P2)
+    found = [await world.history(member.id) for member in members]
+    assert [history.notification for history in found] == members
+    assert [(history.routed, history.open) for history in found] == [(True, 0), (True, 1), (True, 0)]
     assert await world.store.batches_due(T0 + 10 * GRACE_MS, 10) == []
+
+
+async def test_a_member_without_a_way_comes_by_alone() -> None:
+    """So that it, and no other, ends as a dead letter."""
+    world = World()
+    await world.store.put_user(User(TENANT, "user-1", email="user-1@example.com"))
+    batch = await accept_batch(world, 3, title="News", channels=("email",))
+    items = await world.pulled(INGEST, BatchItem(TENANT, batch.id, int(batch.level)))
+    assert all_done(await router(world).handle(items))
+    alone = world.waiting(INGEST)
+    assert alone == [IngestItem(batch.member(n)) for n in (0, 2)]
+    assert [type(one) for one in await router(world).handle(await world.pulled(INGEST, *alone))] == [Dead, Dead]
+
+
+async def test_a_poisonous_member_spoils_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What can't be decided together comes by as items of the lane, which the consumer takes one by one."""
+    world = World()
+    batch = await accept_batch(world, 3, title="News")
+    items = await world.pulled(INGEST, BatchItem(TENANT, batch.id, int(batch.level)))
+
+    def poisonous(notification: Notification, facts: Facts) -> Route:
+        if notification.user == "user-1":
+            raise TypeError("as the test wants it")
+        return decide(notification, facts)
+
+    monkeypatch.setattr("heliograph.roles.router.route", poisonous)
+    assert all_done(await router(world).handle(items))
+    assert world.waiting(INGEST) == [IngestItem(batch.member(n)) for n in range(3)]
 
 
 async def test_expanding_twice_writes_the_same_rows() -> None:
@@ -346,30 +377,33 @@ async def test_expanding_twice_writes_the_same_rows() -> None:
     assert len(await world.store.batch_histories(batch.key, "", 10)) == 2
 
 
-async def test_a_batch_is_expanded_only_when_its_members_are_on_their_way() -> None:
+async def test_a_batch_is_done_only_when_the_rest_of_it_is_in_the_lane() -> None:
     """With the queue away its members are to be looked at, and the same item is handled again."""
     world = World()
-    batch = await accept_batch(world, 2, title="News")
+    batch = await accept_batch(world, CHUNK + 1, title="News")
     items = await world.pulled(INGEST, BatchItem(TENANT, batch.id, int(batch.level)))
     world.queue.broker.away = True
     with pytest.raises(QueueUnavailable):
         await router(world).handle(items)
-    assert len(await world.store.due(Level.P2, T0 + GRACE_MS, 10)) == 2
+    assert len(await world.store.batch_histories(batch.key, "", 2 * CHUNK)) == CHUNK
     world.queue.broker.away = False
     assert all_done(await router(world).handle(items))
-    assert [item.key.id for item in world.waiting(INGEST)] == [batch.member(n).id for n in range(2)]
+    assert world.waiting(INGEST) == [BatchItem(TENANT, batch.id, 2, str(CHUNK))]
 
 
-async def expand(world: World, batch: Batch) -> list[list[LaneItem]]:
-    """Everything of a batch, chunk by chunk: what each one hands over."""
-    chunks: list[list[LaneItem]] = []
+async def expand(world: World, batch: Batch) -> list[tuple[list[LaneItem], list[Notification]]]:
+    """Everything of a batch, chunk by chunk: what each one hands over to the lane, and the members it made."""
+    chunks: list[tuple[list[LaneItem], list[Notification]]] = []
     item: LaneItem | None = BatchItem(TENANT, batch.id, int(batch.level))
+    known: list[Notification] = []
     while item:
         pulled = await world.pulled(INGEST, item)
         assert all_done(await router(world).handle(pulled))
         await world.queue.settle(pulled)
-        chunks.append(world.waiting(INGEST))
-        item = next((one for one in chunks[-1] if isinstance(one, BatchItem)), None)
+        made = [h.notification for h in await world.store.batch_histories(batch.key, "", 10 * CHUNK) if h.routed]
+        chunks.append((world.waiting(INGEST), [one for one in made if one not in known]))
+        known = made
+        item = next((one for one in chunks[-1][0] if isinstance(one, BatchItem)), None)
         world.queue.broker.wipe()
     return chunks
 
@@ -379,10 +413,10 @@ async def test_a_long_list_goes_chunk_by_chunk() -> None:
     world = World()
     batch = await accept_batch(world, CHUNK + 2, title="News")
     first, second = await expand(world, batch)
-    assert [len(first), len(second)] == [CHUNK + 1, 2]
-    assert first[-1] == BatchItem(TENANT, batch.id, 2, str(CHUNK))
+    assert first[0] == [BatchItem(TENANT, batch.id, 2, str(CHUNK))]
+    assert second[0] == []
+    assert [len(made) for _, made in (first, second)] == [CHUNK, 2]
     assert await world.store.batches_due(T0 + 10 * GRACE_MS, 10) == []
-    assert len(await world.store.batch_histories(batch.key, "", 2 * CHUNK)) == CHUNK + 2
 
 
 async def test_a_bulk_goes_level_by_level() -> None:
@@ -396,12 +430,8 @@ async def test_a_bulk_goes_level_by_level() -> None:
     batch = Batch("bat_" + "0" * 26, TENANT, "transactional", T0, sends=sends)
     await world.store.accept([Submission(tenant=TENANT, batch=batch, check_at=T0 + GRACE_MS)])
     chunks = await expand(world, batch)
-    assert [[item.level for item in chunk] for chunk in chunks] == [
-        [Level.P0, Level.P0, Level.P1], [Level.P1, Level.P2], [Level.P2],
-    ]  # fmt: skip
-    assert [item.key.id[-5:] for chunk in chunks for item in chunk if isinstance(item, IngestItem)] == [
-        "00003", "00001", "00000", "00002",
-    ]  # fmt: skip
+    assert [[item.level for item in items] for items, _ in chunks] == [[Level.P1], [Level.P2], []]
+    assert [[one.id[-5:] for one in made] for _, made in chunks] == [["00001", "00003"], ["00000"], ["00002"]]
 
 
 async def test_a_topic_reaches_everybody_who_is_subscribed() -> None:
@@ -412,10 +442,9 @@ async def test_a_topic_reaches_everybody_who_is_subscribed() -> None:
     content = Notification("", TENANT, "", "marketing", T0, title="News")
     batch = Batch("bat_" + "0" * 26, TENANT, "marketing", T0, content, topic="news")
     await world.store.accept([Submission(tenant=TENANT, batch=batch, check_at=T0 + GRACE_MS)])
-    for _ in range(2):
+    for copy in range(2):
         chunks = await expand(world, batch)
-        items = [item for chunk in chunks for item in chunk if isinstance(item, IngestItem)]
-        assert [item.notification.user for item in items] == users
+        assert [len(made) for _, made in chunks] == ([CHUNK, 1] if copy == 0 else [CHUNK + 1, 0])
     found = await world.store.batch_histories(batch.key, "", 2 * CHUNK)
     assert sorted(h.notification.user for h in found) == users
     assert await world.store.batches_due(T0 + 10 * GRACE_MS, 10) == []

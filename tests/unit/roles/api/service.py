@@ -10,10 +10,12 @@ from litestar import Litestar
 from litestar.types import ControllerRouterHandler
 
 from heliograph.access import ServerKeys, UserTokens, create_key
+from heliograph.autoscaling import Autoscaler, bounds_of
 from heliograph.core.model import Key, Notification
 from heliograph.core.ports import DeadLetter
 from heliograph.fanout import InboxFanout
 from heliograph.roles.api import (
+    autoscale,
     bulk,
     dead_letters,
     email_settings,
@@ -105,6 +107,8 @@ class Service(World):
         self.callers = callers = Callers(ServerKeys(self.store, self.clock), self.tokens)
         fanout = InboxFanout(self.presence, self.bus, self.clock)
         self.sending = sending.Sending(self.store, self.queue, self.clock, high_water)
+        self.cells = MemoryCells()
+        scaler = Autoscaler(self.queue, self.cells, self.clock, bounds_of("1-4,email-sender=1-2", 5.0, 60.0), {})
         self.handlers: list[ControllerRouterHandler] = [
             *sending.routes(self.sending, callers, self.clock),
             *bulk.routes(bulk.BulkSending(self.sending, self.store, self.clock), callers),
@@ -116,6 +120,7 @@ class Service(World):
             *webpush.routes("BPublic", callers),
             *operations.routes(self.store, self.queue, self.cells, callers, self.clock, self.providers),
             *dead_letters.routes(self.store, callers, self.clock),
+            *autoscale.routes(scaler.sizes),
             *suppressions.routes(self.store, callers, self.clock),
             *email_settings.routes(Senders(self.store, self.clock), callers),
         ]

@@ -1,0 +1,50 @@
+"""How log lines are written: structured, to standard error, one line per happening.
+
+Lines carry `action` (a verb) and, where there is one, `notification` with its `trace_id`; secrets and message texts are
+never logged. What the log calls a `bug` is counted as well, so that an alert can tell.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+from heliograph import telemetry, tracing
+
+
+def count_bugs(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    if line.get("event") == "bug":
+        telemetry.invariant_violations_total.inc()
+    return line
+
+
+def configure_logging(level: str, style: str) -> None:
+    """Sets up structlog and routes the standard library's loggers through it. `style`: auto, json or text."""
+    readable = style == "text" or (style == "auto" and sys.stderr.isatty())
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        count_bugs,
+        tracing.add_trace_id,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    renderer = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if readable
+        else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[*(shared[:-1] if readable else shared), renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer], foreign_pre_chain=shared))  # fmt: skip
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for chatty in ("nats", "pymongo", "uvicorn.access", "uvicorn.error", "aiohttp.access", "mail.log", "picows"):
+        logging.getLogger(chatty).setLevel("WARNING")
