@@ -35,6 +35,19 @@ SPLIT: Mapping[str, Sequence[str]] = {
     "reconciler": ["reconciler"],
 }
 """Each role alone, the API twice: its callers have somewhere else to go."""
+PACKED: Mapping[str, Sequence[str]] = {
+    "api-1": ["api"],
+    "api-2": ["api"],
+    "workers": ["router", "inapp-worker", "push-worker", "email-worker", "email-sender", "reconciler"],
+    "edge": ["realtime", "webhooks"],
+}
+ALONE: Mapping[str, Sequence[str]] = {
+    "all": [
+        "api", "router", "inapp-worker", "push-worker", "email-worker", "email-sender", "realtime", "webhooks",
+        "reconciler",
+    ]
+}  # fmt: skip
+"""Where it is one server that breaks and not a role, processes only cost time."""
 PACE = {"unseen_after_s": 5, "unknown_hold_s": 5, "retry_base_s": 0.5, "presence_ttl_s": 10, "provider_timeout_s": 4}
 """Waits of a product that has hours, shortened for a run that has minutes."""
 

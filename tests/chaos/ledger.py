@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,15 @@ class Ledger:
         if answer.get("id"):
             key = Key(tenant, found)
             self.accepted.setdefault(key, Sent(key, user, type_, number, now))
+
+    def take_batch(self, tenant: str, type_: str, taken: Sequence[tuple[str, str, str]]) -> None:
+        """An accepted bulk request: (user, number, id) of each."""
+        now = time.time()
+        for user, number, name in taken:
+            self.note("bulk", number=number, tenant=tenant, id=name)
+            self.asked.add(number)
+            self.ids.setdefault(number, set()).add(name)
+            self.accepted[Key(tenant, name)] = Sent(Key(tenant, name), user, type_, number, now)
 
     def close(self) -> None:
         self._file.close()

@@ -22,6 +22,7 @@ _WEIGHTS = (40, 40, 20)
 _TRIES = 60
 _PAUSE_S = (0.2, 1.0)
 _PATIENCE_S = 10.0
+_BULK = 5_000
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Sender:
     mailboxes: bool = True
     """Whether each request names its user's address."""
     session: aiohttp.ClientSession = field(init=False)
+    enough: bool = False
     _turn: int = 0
 
     async def __aenter__(self) -> Sender:
@@ -60,11 +62,13 @@ class Sender:
         await self.session.close()
 
     async def run(self, count: int, rate: float, first: int = 0) -> None:
-        """Sends `count`, `rate` a second; returns when each was taken or given up."""
+        """Sends `count`, `rate` a second, or fewer if it is `enough` before; returns when each was taken or given up."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         going: set[asyncio.Task[None]] = set()
         for number in range(first, first + count):
+            if self.enough:
+                break
             await asyncio.sleep(began + (number - first) / rate - loop.time())
             task = asyncio.create_task(self.send(number))
             going.add(task)
@@ -80,8 +84,7 @@ class Sender:
 
     async def insist(self, tenant: Tenant, user: str, type_: str, number: str) -> None:
         """The same request until it is taken; what a fault can't excuse is noted and ends it."""
-        to = {"id": user, "email": f"{user}@{tenant.name}.example"} if self.mailboxes else user
-        body = {"to": to, "title": number, "type": type_, "data": {"number": number}}
+        body = self._body(tenant, user, type_, number)
         self.ledger.ask(number)
         for _ in range(self.tries):
             status, answer = await self.attempt(tenant, user, type_, number, body)
@@ -109,6 +112,22 @@ class Sender:
             status, answer = 0, {}
         self.ledger.answer(tenant.name, user, type_, number, status, time.perf_counter() - began, answer)
         return status, answer
+
+    async def backlog(self, tenant: Tenant, count: int, type_: Type = "marketing", prefix: str = "b") -> None:
+        """Accepts `count` at once, by bulk requests; raises AssertionError unless all are taken."""
+        for start in range(0, count, _BULK):
+            numbers = [f"{prefix}{number}" for number in range(start, min(start + _BULK, count))]
+            users = [tenant.users[i % len(tenant.users)] for i in range(len(numbers))]
+            sends = [self._body(tenant, user, type_, number) for user, number in zip(users, numbers, strict=True)]
+            url, headers = self._url() + "/bulk", {"Authorization": f"Bearer {tenant.key}"}
+            async with self.session.post(url, json=sends, headers=headers) as response:
+                answer = await response.json(content_type=None)
+                assert response.status == 202, answer
+            self.ledger.take_batch(tenant.name, type_, list(zip(users, numbers, answer["ids"], strict=True)))
+
+    def _body(self, tenant: Tenant, user: str, type_: str, number: str) -> dict[str, Any]:
+        to = {"id": user, "email": f"{user}@{tenant.name}.example"} if self.mailboxes else user
+        return {"to": to, "title": number, "type": type_, "data": {"number": number}}
 
     def _url(self) -> str:
         urls = self.urls()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.conftest import MakeFleet, two_tenants
-from tests.chaos.fleet import Fleet
+from tests.chaos.fleet import PACKED, SPLIT, Fleet
 from tests.chaos.ledger import Ledger
 from tests.chaos.outside import Outside
 from tests.chaos.pages import Page
@@ -109,7 +109,7 @@ async def test_anything_may_die(
 ) -> None:  # fmt: skip
     """Under steady load, every role, the queue, the cache and the store's server are killed and stopped at random."""
     count, rate = scaled(1500, 1_000_000), scaled(60, 280)
-    fleet = await fleet_of(store)
+    fleet = await fleet_of(store, members=SPLIT if LONG or store == "sqlite" else PACKED)
     tenants = two_tenants(await asyncio.to_thread(second_tenant, fleet), USERS)
     await register_devices(fleet, tenants)
     await outside.lab("PUT", "/lab/events/sendgrid", {"webhook_url": f"{fleet.urls_of('webhooks')[0]}/v1/webhooks/sendgrid",
@@ -117,7 +117,7 @@ async def test_anything_may_die(
     pages = await open_pages(fleet, tenants)
     watch = Watch(lambda: fleet.urls_of("api"), tenants, ledger, dice, fleet.pids)
     going = [asyncio.create_task(work) for work in (watch.run(), outside.collecting(), *(page.run() for page in pages))]
-    attacking = asyncio.create_task(attack(fleet, dice, ledger, scaled(0.2, 8.0) and (scaled(0.1, 5.0), scaled(0.8, 20.0))))
+    attacking = asyncio.create_task(attack(fleet, dice, ledger, pause_s=(scaled(0.0, 1.0), scaled(0.5, 8.0))))
     async with Sender(lambda: fleet.urls_of("api"), tenants, ledger, random.Random(dice.random())) as sender:
         await sender.run(count, rate)
     ended = time.time()
