@@ -65,8 +65,12 @@ class Verdict(msgspec.Struct, frozen=True):
     """When to look again, if nothing closes it before."""
 
 
-def examine(history: History, backlog: Backlog, now: Millis, unseen_after_ms: int) -> Verdict:
-    """Decides the next steps for a notification whose `next_check_at` has come."""
+def examine(history: History, backlog: Backlog, now: Millis, unseen_after_ms: int, emptied_at: Millis = 0) -> Verdict:
+    """Decides the next steps for a notification whose `next_check_at` has come.
+
+    Args:
+        emptied_at: when the queue was last seen to have lost everything; 0 = not that anybody knows.
+    """
     if history.cancelled:
         return Verdict((Close(),), now + RECHECK_MS)
     open_deliveries = owed(history)
@@ -75,7 +79,8 @@ def examine(history: History, backlog: Backlog, now: Millis, unseen_after_ms: in
     steps: list[Step] = []
     check_at = now + RECHECK_MS
     for delivery in open_deliveries:
-        wait_until = _in_time_until(history, delivery, backlog, now, unseen_after_ms)
+        lanes = backlog if delivery.moved_at >= emptied_at else {}
+        wait_until = _in_time_until(history, delivery, lanes, now, unseen_after_ms)
         if wait_until is not None:
             check_at = min(check_at, wait_until)
         else:

@@ -61,6 +61,8 @@ class Reconciler:
         self._batch = batch
         self._holder = secrets.token_hex(8)
         self._incarnation = ""
+        self._emptied_at: Millis = 0
+        """When a wipe of the queue was noticed: what was handed over before it is in no lane, whoever waits there."""
         self._handed: dict[Key, Millis] = {}
         """When a lost batch was published again: else it would be, every time, for as long as it waits its turn."""
 
@@ -98,6 +100,7 @@ class Reconciler:
             return
         known = await self._store.keep(_INCARNATION, incarnation)
         if known != incarnation:
+            self._emptied_at = now
             count = await self._store.recheck_all(now)
             log.warning("queue_was_wiped", action="recheck", notifications=count)
             await self._store.replace(_INCARNATION, incarnation)
@@ -149,7 +152,7 @@ class Reconciler:
 
         # decide
         unseen_after_ms = round(self._unseen_after_s * 1000)
-        verdicts = [(history, examine(history, backlog, now, unseen_after_ms)) for history in due]
+        verdicts = [(history, examine(history, backlog, now, unseen_after_ms, self._emptied_at)) for history in due]
 
         # commit
         work = _Work(now, self._unseen_after_s)
