@@ -57,11 +57,13 @@ class Fleet:
     store: `sqlite` or `mongo` (SecantusDB).
     members: by name, the roles of each process.
     proxied: puts a `Proxy` before the queue and the cache, and before the store if it is a server.
+    environments: by member, what else its process finds in its environment.
     """
 
     def __init__(
         self, folder: Path, make: Make, dice: random.Random, store: str, *,
-        members: Mapping[str, Sequence[str]] = SPLIT, proxied: bool = False, **settings: Any,
+        members: Mapping[str, Sequence[str]] = SPLIT, proxied: bool = False,
+        environments: Mapping[str, dict[str, str]] | None = None, store_url: str = "", **settings: Any,
     ) -> None:  # fmt: skip
         self.folder = folder
         self._make = make
@@ -73,7 +75,8 @@ class Fleet:
         self.nats = NatsServer(folder)
         self.valkey = ValkeyServer(folder)
         self.mongo: MongoServer | None = None
-        self.store_url = f"sqlite:///{folder / 'heliograph.db'}"
+        self._environments = environments or {}
+        self.store_url = store_url or f"sqlite:///{folder / 'heliograph.db'}"
         self.proxies: dict[str, Proxy] = {}
         self.members: dict[str, Heliograph] = {}
         self.restarts: list[tuple[str, float]] = []
@@ -95,7 +98,8 @@ class Fleet:
             **self._settings,
         }
         for name, roles in self._roles.items():
-            self.members[name] = self._make(name, lab=False, roles=list(roles), **shared)
+            environment = self._environments.get(name)
+            self.members[name] = self._make(name, lab=False, roles=list(roles), environment=environment, **shared)
         first, *others = self.members.values()
         await first.start()  # it makes the store's tables and the queue's streams
         await asyncio.gather(*(member.start() for member in others))

@@ -47,7 +47,9 @@ def unfinished(histories: Mapping[Key, History]) -> list[str]:
     for key, history in histories.items():
         planned = {target for event in history.events for target in event.plan}
         ends = _ends(history.events)
-        found += [f"{key.id}: {target} has no end" for target in planned if not ends.get(target) and not history.cancelled]
+        found += [
+            f"{key.id}: {target} has no end" for target in planned if not ends.get(target) and not history.cancelled
+        ]
         found += [f"{key.id}: {target} ended as {kinds}" for target, kinds in ends.items() if not _one_end(kinds)]
         if history.open:
             found.append(f"{key.id}: {history.open} deliveries are still owed")
@@ -96,7 +98,9 @@ def unsent(histories: Mapping[Key, History], calls: Iterable[Call]) -> list[str]
         f"{key.id}: {channel} is {kinds}, but no provider has it"
         for key, history in histories.items()
         for target, kinds in _ends(history.events).items()
-        if kinds & _GOOD and (channel := target.partition(":")[0]) in ("email", "push") and (key.id, channel) not in taken
+        if kinds & _GOOD
+        and (channel := target.partition(":")[0]) in ("email", "push")
+        and (key.id, channel) not in taken
     ]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +34,8 @@ class Page:
     """For each time the server told the page to load its inbox: the position it gave, and the frames since."""
     connects: int = 0
     connected: asyncio.Event = field(default_factory=asyncio.Event)
+    shown_at: dict[str, float] = field(default_factory=dict)
+    """When each notification first came, seconds since 1970."""
     _position: tuple[str, int] = ("", 0)
 
     async def run(self) -> None:
@@ -41,7 +44,9 @@ class Page:
             urls = self.urls()
             url = urls[self.connects % len(urls)].replace("http", "ws", 1)
             try:
-                async with connect(f"{url}/v1/realtime", open_timeout=10, ping_interval=None, close_timeout=1) as socket:
+                async with connect(
+                    f"{url}/v1/realtime", open_timeout=10, ping_interval=None, close_timeout=1
+                ) as socket:
                     await self._converse(socket)
             except (OSError, WebSocketException, TimeoutError):
                 self.connects += 1
@@ -78,5 +83,6 @@ class Page:
 
     def _show(self, frame: dict[str, Any]) -> None:
         epoch = self._position[0]
+        self.shown_at.setdefault(frame["notification"]["id"], time.time())
         self.chains[-1][1].append((epoch, frame["offset"], frame["notification"]["id"]))
         self._position = (epoch, frame["offset"])

@@ -39,7 +39,9 @@ async def test_one_key_one_id(
 ) -> None:  # fmt: skip
     """Many callers race with the same key while the API processes are killed: all learn the same id."""
     keys, racers, kills = scaled(150, 10_000), scaled(30, 100), scaled(3, 100)
-    fleet = await fleet_of(store, members={**RACERS, "rest": ["router", "inapp-worker", "email-worker", "email-sender", "reconciler"]})
+    fleet = await fleet_of(
+        store, members={**RACERS, "rest": ["router", "inapp-worker", "email-worker", "email-sender", "reconciler"]}
+    )
     tenant = Tenant("default", KEY, [f"u{n}" for n in range(50)])
     killing = asyncio.create_task(kill_now_and_then(fleet, dice, ledger))
     turns = asyncio.Semaphore(AT_ONCE)

@@ -57,7 +57,9 @@ def faults_of(fleet: Fleet) -> dict[str, Fault]:
     return found
 
 
-async def attack(fleet: Fleet, dice: random.Random, ledger: Ledger, pause_s: tuple[float, float]) -> list[tuple[str, float]]:
+async def attack(
+    fleet: Fleet, dice: random.Random, ledger: Ledger, pause_s: tuple[float, float]
+) -> list[tuple[str, float]]:
     """Every fault once in an order of the dice's, then at random, until cancelled; answers (fault, when)."""
     done: list[tuple[str, float]] = []
     faults = faults_of(fleet)

@@ -93,7 +93,8 @@ async def test_everything_is_replaced_under_load(
     async with Balancer(tmp_path / "nginx", fleet) as balancer:
         door = f"http://127.0.0.1:{balancer.port}"
         pages = [
-            Page(tenant.name, user, await token_of(fleet.apis[0], user, KEY), lambda: [door]) for user in tenant.users[:10]
+            Page(tenant.name, user, await token_of(fleet.apis[0], user, KEY), lambda: [door])
+            for user in tenant.users[:10]
         ]
         reading = [asyncio.create_task(page.run()) for page in pages]
         await asyncio.gather(*(page.connected.wait() for page in pages))

@@ -74,7 +74,9 @@ class Watch:
             self.wrong.append(f"{key.id}: {channel} went back to {status} from rank {before}")
         self._ranks[key, channel] = max(before, RANK[status])
 
-    async def _get(self, session: aiohttp.ClientSession, tenant: Tenant, key: Key) -> tuple[int, dict[str, list[dict[str, str]]]]:
+    async def _get(
+        self, session: aiohttp.ClientSession, tenant: Tenant, key: Key
+    ) -> tuple[int, dict[str, list[dict[str, str]]]]:
         url = self.dice.choice(self.urls())
         headers = {"Authorization": f"Bearer {tenant.key}"}
         try:
