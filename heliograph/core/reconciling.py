@@ -21,8 +21,8 @@ GRACE_MS: Final = 15_000
 SLACK_MS: Final = 1_000
 """How much younger than the event of its handing over a message may seem: that clock is a worker's, this one is the
 queue server's."""
-RECHECK_MS: Final = 60_000
-"""When to look again at what waits in its lane. A wiped queue doesn't wait for that: the reconciler notices the new
+RECHECK_MS: Final = 40_000
+"""When to look again at what waits in its lane: with the grace before, within the minute of G1. A wiped queue doesn't wait for that: the reconciler notices the new
 streams and looks at everything at once."""
 
 Backlog = Mapping[tuple[str, Level], Millis]

@@ -1,4 +1,4 @@
-"""The system as a cluster has it: every role a process of its own, and the store's, the queue's and the cache's servers.
+"""The system as a cluster has it: roles in processes of their own, and the servers of store, queue and cache.
 
 Kills, stops, wipes and restarts any of them. Whatever dies is started again at once, as an init system would.
 """
@@ -115,6 +115,8 @@ class Fleet:
         return url.replace(f":{port}", f":{self.proxies[name].port}")
 
     async def close(self) -> None:
+        for name, member in self.members.items():
+            print("\n".join([f"--- {name}", *member.output[-40:]]))  # noqa: T201 - shown on failure
         await asyncio.gather(*(member.kill() for member in self.members.values() if _alive(member)))
         await asyncio.gather(*(member.session.close() for member in self.members.values()))
         for proxy in self.proxies.values():

@@ -22,7 +22,7 @@ RANK = {
     "accepted": 0, "scheduled": 0, "queued": 1, "sending": 2, "retrying": 2, "sent": 4, "cancelled": 5, "expired": 5,
     "suppressed": 5, "failed": 6, "delivered": 7,
 }  # fmt: skip
-"""Of the statuses, by the table in docs/lifecycle.md: `sending` and `retrying` may take turns, nothing else goes back."""
+"""Of the statuses, by docs/lifecycle.md: `sending` and `retrying` may take turns, nothing else goes back."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,16 @@ def _ends(events: Sequence[Event]) -> dict[str, set[str]]:
 def _one_end(kinds: set[str]) -> bool:
     """`sent` may be followed by word of the other side, and an unseen frame may be acknowledged late."""
     return len(kinds - _GOOD) <= 1
+
+
+def bugs(histories: Mapping[Key, History]) -> list[str]:
+    """A dead letter is an end, but a fault must not make one out of a bug or out of poison."""
+    return [
+        f"{key.id}: {event.target} failed: {event.detail}"
+        for key, history in histories.items()
+        for event in history.events
+        if event.kind == "failed" and (event.detail or "").startswith(("bug", "poison"))
+    ]
 
 
 def doubled(histories: Mapping[Key, History], calls: Iterable[Call]) -> list[str]:

@@ -74,6 +74,11 @@ class Outside:
     async def fault(self, provider: str, **fault: Any) -> None:
         await self.lab("PUT", f"/lab/faults/{provider}", fault)
 
+    async def tell(self, url: str, *, duplicates: float, shuffle: bool) -> None:
+        """From now on every mail's events follow it there, a share of them twice, and in any order."""
+        setting = {"webhook_url": url, "duplicates": duplicates, "shuffle": shuffle}
+        await self.lab("PUT", "/lab/events/sendgrid", setting)
+
     async def collect(self) -> list[Call]:
         """Everything taken so far, oldest first."""
         while True:

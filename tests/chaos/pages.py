@@ -66,6 +66,7 @@ class Page:
             elif frame["t"] == "connected":
                 self._begin(frame, gap)
                 self.connected.set()
+                await socket.send(json.dumps({"t": "ack", "offset": self._position[1]}))
             elif frame["t"] == "notification" and not self.connected.is_set():
                 gap.append(frame)
             elif frame["t"] == "notification":

@@ -1,4 +1,4 @@
-"""The client services: requests at a fixed rate whatever the answers, each with an idempotency key, repeated until taken.
+"""The client services: requests at a fixed rate whatever the answers, each with a key, repeated until taken.
 
 An open loop: a slow system gets more requests at a time, not fewer. Writes everything into the ledger.
 """
@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 
@@ -53,7 +53,7 @@ class Sender:
     enough: bool = False
     _turn: int = 0
 
-    async def __aenter__(self) -> Sender:
+    async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=_PATIENCE_S)
         self.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout)
         return self
@@ -62,7 +62,7 @@ class Sender:
         await self.session.close()
 
     async def run(self, count: int, rate: float, first: int = 0) -> None:
-        """Sends `count`, `rate` a second, or fewer if it is `enough` before; returns when each was taken or given up."""
+        """Sends `count`, `rate` a second, or stops when it is `enough`; returns when each was taken or given up."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         going: set[asyncio.Task[None]] = set()

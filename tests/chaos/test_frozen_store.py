@@ -23,7 +23,10 @@ from tests.chaos.sender import Sender, Tenant
 from tests.chaos.verdict import judge
 from tests.support.system import KEY
 
-_HOLD = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('BEGIN EXCLUSIVE'); print('held'); sys.stdin.read()"
+_HOLD = """
+import sqlite3, sys
+sqlite3.connect(sys.argv[1]).execute("BEGIN EXCLUSIVE"); print("held", flush=True); sys.stdin.read()
+"""
 REFUSED_S, NORMAL_S, GROWTH_MIB = 1.0, 5.0, 64.0
 
 
@@ -77,8 +80,9 @@ async def test_the_store_freezes_under_load(
     refusals = sorted(took for status, took in during if status == 503)
     slow = [at - thawed for at, status, took in ledger.answers if at > thawed and (status != 202 or took > 1)]
     remember({
-        **found.numbers, "store": store, "frozen_s": frozen_s, "rate_per_s": rate, "refused_while_frozen": len(refusals),
-        "refused_s_p99": round(refusals[int(len(refusals) * 0.99)], 2), "accepted_while_frozen": sum(s == 202 for s, _ in during),
+        **found.numbers, "store": store, "frozen_s": frozen_s, "rate_per_s": rate,
+        "refused_while_frozen": len(refusals), "refused_s_p99": round(refusals[int(len(refusals) * 0.99)], 2),
+        "accepted_while_frozen": sum(status == 202 for status, _ in during),
         "normal_after_s": round(max(slow, default=0.0), 2), "grown_mib": round(grown_mib, 1),
     })  # fmt: skip
     assert found.wrong == []

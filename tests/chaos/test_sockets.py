@@ -101,9 +101,11 @@ async def test_a_node_dies_and_everybody_comes_back(
             await eventually(all_shown)
         found = await judge(fleet.apis[0], fleet.store_url, ledger, outside, [tenant], pages=pages)
     meanwhile = [took for at, status, took in ledger.answers if status == 202 and struck < at < back]
-    remember({**found.numbers, "sockets": sockets, "node_up_s": round(up - struck, 1), "all_back_s": round(back - up, 1),
-              "not_recovered": sum(len(page.chains) - 1 for page in pages),
-              "send_ms_p99_meanwhile": round(1000 * p99(meanwhile), 1)})  # fmt: skip
+    remember({
+        **found.numbers, "sockets": sockets, "node_up_s": round(up - struck, 1), "all_back_s": round(back - up, 1),
+        "not_recovered": sum(len(page.chains) - 1 for page in pages),
+        "send_ms_p99_meanwhile": round(1000 * p99(meanwhile), 1),
+    })  # fmt: skip
     assert found.wrong == []
     assert back - up <= BACK_S
     assert sum(len(page.chains) - 1 for page in pages) == 0, "some had to load their inbox anew"
@@ -194,4 +196,4 @@ async def test_stalled_consumers_are_cut_and_cost_nobody_else(
     remember({"sockets": sockets, "stalled": stalled, "cut_after_s": round(cut_s, 1), "grown_mib": round(grown_mib, 1),
               "calm_ms_p99": round(1000 * p99(calm), 1), "stormy_ms_p99": round(1000 * p99(stormy), 1)})  # fmt: skip
     assert grown_mib <= stalled * EACH_MIB + 32, "beyond a mebibyte each, and what Python keeps"
-    assert p99(stormy) <= SLOWER * p99(calm) + 0.1
+    assert p99(stormy) <= SLOWER * p99(calm) + scaled(0.5, 0.05), "a small run is mostly noise"

@@ -68,7 +68,7 @@ async def test_events_come_twice_shuffled_late_and_forged(
     tenant = Tenant("default", KEY, [f"u{n}" for n in range(mails)])
     async with Sender(lambda: fleet.urls_of("api"), [tenant], ledger, dice) as sender:
         await sender.backlog(tenant, mails, "alert")
-    before = await judge(fleet.apis[0], fleet.store_url, ledger, outside, [], within_s=60 + mails / 200)
+    before = await judge(fleet.apis[0], fleet.store_url, ledger, outside, [tenant], within_s=60 + mails / 200)
     assert before.wrong == []
     names = [key.id for key in ledger.accepted]
     events, ends = stories(names, dice)

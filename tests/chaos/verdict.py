@@ -26,6 +26,9 @@ from tests.support.eventually import eventually
 from tests.support.system import Heliograph
 
 _CHUNK = 500
+HEALED_S = 60.0
+"""The promise G1."""
+_LATE_S = 5.0
 
 
 @dataclass
@@ -64,9 +67,13 @@ def _chunks(keys: Sequence[Key]) -> list[Sequence[Key]]:
 
 async def judge(
     api: Heliograph, store_url: str, ledger: Ledger, outside: Outside, tenants: Sequence[Tenant], *,
-    pages: Sequence[Page] = (), slack_s: float = 15.0, within_s: float = 60.0,
+    pages: Sequence[Page] = (), slack_s: float = HEALED_S, within_s: float = 60.0,
 ) -> Verdict:  # fmt: skip
-    """Waits for rest, then holds every invariant of docs/reliability.md against it."""
+    """Waits for rest, then holds every invariant of docs/reliability.md against it.
+
+    Args:
+        slack_s: how long a P0 may wait while others go: what a broken queue didn't take is healed within a minute.
+    """
     began = time.monotonic()
     store = store_of(store_url, Path())
     await store.open()
@@ -80,6 +87,7 @@ async def judge(
     found.wrong += ledger.wrong
     found.wrong += invariants.lost(ledger.accepted, histories)
     found.wrong += invariants.unfinished(histories)
+    found.wrong += invariants.bugs(histories)
     found.wrong += invariants.doubled(histories, calls)
     found.wrong += invariants.unsent(histories, calls)
     found.wrong += invariants.several_ids(ledger.ids, calls)
@@ -97,6 +105,7 @@ async def judge(
         "provider_calls": len(calls),
         "repeated_calls": repeats,
         "repeated_share": round(repeats / max(1, len(ledger.accepted)), 6),
+        "p0_overtaken_for_5_s": len(invariants.overtaken(ledger.accepted, histories, _LATE_S)),
         "rest_after_s": round(rest_s, 1),
         "wrong": len(found.wrong),
     }
