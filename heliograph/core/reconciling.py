@@ -22,8 +22,8 @@ SLACK_MS: Final = 1_000
 """How much younger than the event of its handing over a message may seem: that clock is a worker's, this one is the
 queue server's."""
 RECHECK_MS: Final = 40_000
-"""When to look again at what waits in its lane: with the grace before it, within the minute of G1. A wiped queue doesn't
-wait for that: the reconciler notices the new streams and looks at everything at once."""
+"""When to look again at what waits in its lane: with the grace before it, within the minute of G1. A wiped queue
+doesn't wait for that: the reconciler notices the new streams and looks at everything at once."""
 
 Backlog = Mapping[tuple[str, Level], Millis]
 """Per (lane, level), retry lane included: when its oldest message was published; absent = empty."""

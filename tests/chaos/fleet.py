@@ -88,7 +88,7 @@ class Fleet:
         if self._store == "mongo":
             (self.folder / "mongo").mkdir()
             self.mongo = await MongoServer(self.folder / "mongo").start()
-            self.store_url = f"{self.mongo.url}/chaos"
+            self.store_url = f"{self.mongo.url}/chaos?socketTimeoutMS=3000"
         store_url = await self._way("store", self.store_url) if self.mongo else self.store_url
         shared = {
             "store_url": store_url,

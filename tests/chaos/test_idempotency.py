@@ -38,7 +38,7 @@ async def test_one_key_one_id(
     remember: Callable[[dict[str, Any]], None],
 ) -> None:  # fmt: skip
     """Many callers race with the same key while the API processes are killed: all learn the same id."""
-    keys, racers, kills = scaled(150, 10_000), scaled(30, 100), scaled(3, 100)
+    keys, racers, kills = scaled(100, 10_000), scaled(20, 100), scaled(2, 100)
     fleet = await fleet_of(
         store, members={**RACERS, "rest": ["router", "inapp-worker", "email-worker", "email-sender", "reconciler"]}
     )

@@ -111,7 +111,7 @@ async def test_anything_may_die(
     dice: random.Random, remember: Callable[[dict[str, Any]], None],
 ) -> None:  # fmt: skip
     """Under steady load, every role, the queue, the cache and the store's server are killed and stopped at random."""
-    count, rate = scaled(1500, 1_000_000), scaled(60, 280)
+    count, rate = scaled(900, 1_000_000), scaled(60, 280)
     fleet = await fleet_of(store, members=SPLIT if LONG or store == "sqlite" else PACKED)
     tenants = two_tenants(await asyncio.to_thread(second_tenant, fleet), USERS)
     await register_devices(fleet, tenants)

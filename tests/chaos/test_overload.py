@@ -35,8 +35,8 @@ async def test_one_tenants_burst_is_its_own(
     remember: Callable[[dict[str, Any]], None],
 ) -> None:  # fmt: skip
     """While one tenant's backlog of the same level waits for the provider, the other's mails go as before."""
-    burst, calm_count, rate = scaled(2_000, 100_000), scaled(60, 1_000), scaled(20.0, 50.0)
-    fleet = await fleet_of("sqlite", members=PACKED, email_rate=scaled(200, 500))
+    burst, calm_count, rate = scaled(1_000, 100_000), scaled(40, 1_000), scaled(20.0, 50.0)
+    fleet = await fleet_of("sqlite", members=PACKED, email_rate=scaled(300, 500))
     noisy = Tenant("other", await asyncio.to_thread(second_tenant, fleet), [f"n{n}" for n in range(200)])
     quiet = Tenant("default", KEY, QUIET)
     async with Sender(lambda: fleet.urls_of("api"), [quiet], ledger, dice) as sender:

@@ -42,7 +42,7 @@ async def test_a_provider_misbehaves(
         for name in dice.sample(sorted(FAULTS), len(FAULTS)):
             ledger.note("fault", name=name)
             await outside.fault("sendgrid", **FAULTS[name])
-            await asyncio.sleep(scaled(1.5, 60))
+            await asyncio.sleep(scaled(1.2, 60))
         await outside.fault("sendgrid", mode="ok")
         sender.enough = True
         await sending
