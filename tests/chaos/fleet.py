@@ -52,6 +52,11 @@ PACE = {"unseen_after_s": 5, "unknown_hold_s": 5, "retry_base_s": 0.5, "presence
 """Waits of a product that has hours, shortened for a run that has minutes."""
 
 
+SOCKET_S = 3
+"""How long the MongoDB driver waits for an answer, and once more: what hung when the server was frozen may hang so long
+after it is back."""
+
+
 class Fleet:
     """Args:
     store: `sqlite` or `mongo` (SecantusDB).
@@ -88,7 +93,7 @@ class Fleet:
         if self._store == "mongo":
             (self.folder / "mongo").mkdir()
             self.mongo = await MongoServer(self.folder / "mongo").start()
-            self.store_url = f"{self.mongo.url}/chaos?socketTimeoutMS=3000"
+            self.store_url = f"{self.mongo.url}/chaos?socketTimeoutMS={SOCKET_S * 1000}"
         store_url = await self._way("store", self.store_url) if self.mongo else self.store_url
         shared = {
             "store_url": store_url,
