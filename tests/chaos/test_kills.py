@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -59,21 +58,20 @@ def faults_of(fleet: Fleet) -> dict[str, Fault]:
 
 
 async def attack(
-    fleet: Fleet, dice: random.Random, ledger: Ledger, pause_s: tuple[float, float]
+    fleet: Fleet, dice: random.Random, ledger: Ledger, pause_s: tuple[float, float], until: asyncio.Task[None]
 ) -> list[tuple[str, float]]:
-    """Every fault once in an order of the dice's, then at random, until cancelled; answers (fault, when)."""
+    """Every fault once in an order of the dice's, then again, until a task is done; answers (fault, when)."""
     done: list[tuple[str, float]] = []
     faults = faults_of(fleet)
     order: list[str] = []
-    with contextlib.suppress(asyncio.CancelledError):
-        while True:
-            if not order:
-                order = dice.sample(sorted(faults), len(faults))
-            name = order.pop()
-            await asyncio.sleep(dice.uniform(*pause_s))
-            done.append((name, time.time()))
-            ledger.note("fault", name=name)
-            await asyncio.shield(asyncio.ensure_future(faults[name](fleet, dice)))
+    while not until.done():
+        if not order:
+            order = dice.sample(sorted(faults), len(faults))
+        name = order.pop()
+        await asyncio.sleep(dice.uniform(*pause_s))
+        done.append((name, time.time()))
+        ledger.note("fault", name=name)
+        await faults[name](fleet, dice)
     return done
 
 
@@ -119,12 +117,11 @@ async def test_anything_may_die(
     pages = await open_pages(fleet, tenants)
     watch = Watch(lambda: fleet.urls_of("api"), tenants, ledger, dice, fleet.pids)
     going = [asyncio.create_task(work) for work in (watch.run(), outside.collecting(), *(page.run() for page in pages))]
-    attacking = asyncio.create_task(attack(fleet, dice, ledger, pause_s=(scaled(0.0, 1.0), scaled(0.5, 8.0))))
     async with Sender(lambda: fleet.urls_of("api"), tenants, ledger, random.Random(dice.random())) as sender:
-        await sender.run(count, rate)
+        sending = asyncio.create_task(sender.run(count, rate))
+        faults = await attack(fleet, dice, ledger, (scaled(0.0, 1.0), scaled(0.5, 8.0)), until=sending)
+        await sending
     ended = time.time()
-    attacking.cancel()
-    faults = await attacking
     found = await judge(fleet.apis[0], fleet.store_url, ledger, outside, tenants, pages=pages)
     for task in going:
         task.cancel()
