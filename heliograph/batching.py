@@ -28,6 +28,8 @@ class Batcher(Generic[Request, Answer]):
             of that flush get the exception.
         high_water: requests waiting or in flight beyond which `submit` raises `Overloaded`.
         flushes: how many flushes may be in flight at once.
+        patience_s: a flush that takes longer is a backend that hangs: its callers and all who wait get `TimeoutError`
+            (what was in flight may still take effect), and so does who comes, until that flush has ended.
     """
 
     def __init__(
@@ -37,11 +39,14 @@ class Batcher(Generic[Request, Answer]):
         limit: int = 500,
         high_water: int = 5_000,
         flushes: int = 1,
+        patience_s: float | None = None,
     ) -> None:
         self._flush = flush
         self._limit = limit
         self._high_water = high_water
         self._free = flushes
+        self._patience_s = patience_s
+        self._hanging = 0
         self._waiting: deque[tuple[Request, asyncio.Future[Answer]]] = deque()
         self._running: set[asyncio.Task[None]] = set()
         self._in_flight = 0
@@ -52,7 +57,9 @@ class Batcher(Generic[Request, Answer]):
         return len(self._waiting) + self._in_flight
 
     def submit(self, request: Request) -> asyncio.Future[Answer]:
-        """The answer to one request. Raises `Overloaded` at once beyond the high-water mark."""
+        """The answer to one request. Raises `Overloaded` beyond the high-water mark, `TimeoutError` during a hang."""
+        if self._hanging:
+            raise TimeoutError("no answer in time")
         if self.load >= self._high_water:
             raise Overloaded
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -82,6 +89,7 @@ class Batcher(Generic[Request, Answer]):
         size = min(self._limit, len(self._waiting))
         group = [self._waiting.popleft() for _ in range(size)]
         self._in_flight += size
+        hang = _Hang(self, [future for _, future in group], self._patience_s)
         try:
             answers = _one_each(await self._flush([request for request, _ in group]), size)
         except Exception as error:  # noqa: BLE001 - whatever it is, its callers must hear it
@@ -94,6 +102,45 @@ class Batcher(Generic[Request, Answer]):
                     future.set_result(answer)
         finally:
             self._in_flight -= size
+            hang.over()
+
+    def hangs(self) -> None:
+        """A flush takes too long: nobody who waits behind it hopes any more."""
+        self._hanging += 1
+        waiting, self._waiting = self._waiting, deque()
+        _refuse([future for _, future in waiting])
+
+    def recovers(self) -> None:
+        self._hanging -= 1
+
+
+class _Hang:
+    """Watches one flush, if anybody's patience has an end."""
+
+    def __init__(
+        self, batcher: Batcher[Request, Answer], callers: Sequence[asyncio.Future[Answer]], patience_s: float | None
+    ) -> None:
+        self._batcher = batcher
+        self._callers = callers
+        self._noticed = False
+        self._alarm = None if patience_s is None else asyncio.get_running_loop().call_later(patience_s, self._notice)
+
+    def _notice(self) -> None:
+        self._noticed = True
+        _refuse(self._callers)
+        self._batcher.hangs()
+
+    def over(self) -> None:
+        if self._noticed:
+            self._batcher.recovers()
+        elif self._alarm:
+            self._alarm.cancel()
+
+
+def _refuse(futures: Sequence[asyncio.Future[Answer]]) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_exception(TimeoutError("no answer in time"))
 
 
 def _one_each(answers: Sequence[Answer], requests: int) -> Sequence[Answer]:

@@ -90,6 +90,7 @@ class Settings(BaseSettings):
     accept_high_water: int = Field(ge=1)
     bodies_high_water_mib: float = Field(gt=0)
     lag_high_water_s: float = Field(gt=0)
+    accept_within_s: float = Field(gt=0)
     batch_max: int = Field(ge=1, le=5000)
     reconcile_every_s: float = Field(gt=0)
     reconcile_batch: int = Field(ge=1)

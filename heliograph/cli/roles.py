@@ -99,7 +99,7 @@ class Roles:
         self.autoscaler = self._autoscaler()
         self.sending = sending.Sending(
             backends.store, backends.queue, now, settings.accept_high_water, door=self.door,
-            quotas=quotas_of(settings, backends.cells),
+            quotas=quotas_of(settings, backends.cells), within_s=settings.accept_within_s,
         )  # fmt: skip
         self.node = self._realtime() if "realtime" in names else None
         self.handlers = self._handlers(names)

@@ -21,9 +21,9 @@ GRACE_MS: Final = 15_000
 SLACK_MS: Final = 1_000
 """How much younger than the event of its handing over a message may seem: that clock is a worker's, this one is the
 queue server's."""
-RECHECK_MS: Final = 60_000
-"""When to look again at what waits in its lane. A wiped queue doesn't wait for that: the reconciler notices the new
-streams and looks at everything at once."""
+RECHECK_MS: Final = 40_000
+"""When to look again at what waits in its lane: with the grace before it, within the minute of G1. A wiped queue
+doesn't wait for that: the reconciler notices the new streams and looks at everything at once."""
 
 Backlog = Mapping[tuple[str, Level], Millis]
 """Per (lane, level), retry lane included: when its oldest message was published; absent = empty."""
@@ -66,9 +66,15 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def examine(
-    history: History, backlog: Backlog, now: Millis, unseen_after_ms: int, paused: Container[str] = frozenset()
-) -> Verdict:
-    """Decides the next steps for a notification whose `next_check_at` has come. `paused`: lanes, by hand."""
+    history: History, backlog: Backlog, now: Millis, unseen_after_ms: int, emptied_at: Millis = 0, *,
+    paused: Container[str] = frozenset(),
+) -> Verdict:  # fmt: skip
+    """Decides the next steps for a notification whose `next_check_at` has come.
+
+    Args:
+        emptied_at: when the queue was last seen to have lost everything; 0 = not that anybody knows.
+        paused: lanes, by hand.
+    """
     if history.cancelled:
         return Verdict((Close(),), now + RECHECK_MS)
     open_deliveries = owed(history)
@@ -79,7 +85,8 @@ def examine(
     for delivery in open_deliveries:
         if delivery.channel == "in_app" and delivery.status == "queued" and INAPP.name in paused:
             continue  # nobody can have seen what waits in a paused lane
-        wait_until = _in_time_until(history, delivery, backlog, now, unseen_after_ms)
+        lanes = backlog if delivery.moved_at >= emptied_at else {}
+        wait_until = _in_time_until(history, delivery, lanes, now, unseen_after_ms)
         if wait_until is not None:
             check_at = min(check_at, wait_until)
         else:

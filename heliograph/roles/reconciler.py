@@ -70,6 +70,8 @@ class Reconciler:
         """When the last round was over; None = another one holds the lease."""
         self._holder = secrets.token_hex(8)
         self._incarnation = ""
+        self._emptied_at: Millis = 0
+        """When a wipe of the queue was noticed: what was handed over before it is in no lane, whoever waits there."""
         self._handed: dict[Key, Millis] = {}
         """When a lost batch was published again: else it would be, every time, for as long as it waits its turn."""
 
@@ -115,6 +117,7 @@ class Reconciler:
             return
         known = await self._store.keep(_INCARNATION, incarnation)
         if known != incarnation:
+            self._emptied_at = now
             count = await self._store.recheck_all(now)
             log.warning("queue_was_wiped", action="recheck", notifications=count)
             await self._store.replace(_INCARNATION, incarnation)
@@ -166,8 +169,11 @@ class Reconciler:
 
         # decide
         unseen_after_ms = round(self._unseen_after_s * 1000)
-        paused = self._pauses.known
-        verdicts = [(history, examine(history, backlog, now, unseen_after_ms, paused)) for history in due]
+        emptied_at, paused = self._emptied_at, self._pauses.known
+        verdicts = [
+            (history, examine(history, backlog, now, unseen_after_ms, emptied_at=emptied_at, paused=paused))
+            for history in due
+        ]
 
         # commit
         work = _Work(now, self._unseen_after_s)

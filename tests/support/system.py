@@ -49,11 +49,13 @@ class Heliograph:
         lab: bool = True,
         arguments: list[str] | None = None,
         roles: list[str] | None = None,
+        environment: dict[str, str] | None = None,
         **settings: Any,
     ) -> None:
         """`roles` = `heliograph run` with these instead of `heliograph up`; the settings then name the servers."""
         self.folder = folder
         self._roles = roles
+        self._environment = environment or {}
         self.port = free_port()
         self.lab_port = free_port(3)
         self._lab = lab
@@ -95,7 +97,8 @@ class Heliograph:
         verb = ["run", *self._roles] if self._roles else ["up", "--data", str(self.folder)]
         command = [sys.executable, "-m", "heliograph", *verb, "--port", str(self.port)]
         lab = ["--lab", "--lab-port", str(self.lab_port)] if self._lab and not self._roles else []
-        environment = {**os.environ, **{f"HELIOGRAPH_{k.upper()}": str(v) for k, v in self._settings.items()}}
+        settings = {f"HELIOGRAPH_{k.upper()}": str(v) for k, v in self._settings.items()}
+        environment = {**os.environ, **self._environment, **settings}
         self.process = await asyncio.create_subprocess_exec(
             *command, *lab, *self._arguments, env=environment,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True,

@@ -173,3 +173,23 @@ def test_every_request_gets_its_own_answer(story: list[tuple[int, int]], limit: 
         assert batcher.load == 0
 
     asyncio.run(play())
+
+
+async def test_a_flush_that_hangs_is_not_waited_for() -> None:
+    """Its callers, those behind it and those who come are refused; once it has ended, all is as before."""
+    flushes = Flushes()
+    batcher: Batcher[int, int] = Batcher(flushes, patience_s=0.01)
+    first = batcher.submit(1)
+    await flushes.started()
+    second = batcher.submit(2)
+    for waiting in (first, second):
+        with pytest.raises(TimeoutError):
+            await waiting
+    with pytest.raises(TimeoutError):
+        batcher.submit(3)
+    flushes.go()
+    await batcher.drained()
+    again = batcher.submit(4)
+    flushes.go()
+    assert await again == 40
+    assert flushes.groups == [[1], [4]], "who was refused while waiting is never flushed"

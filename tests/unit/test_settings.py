@@ -64,6 +64,7 @@ def test_the_environment_wins_over_the_file_over_the_defaults(tmp_path: Path, mo
         ("retry_max_attempts = 0", "retry_max_attempts"), ("unseen_after_s = -1", "unseen_after_s"),
         ("batch_max = 1000000", "batch_max"), ('log_level = "loud"', "log_level"), ("[email]\nrate = 1", "email"),
         ("presence_ttl_s = 0", "presence_ttl_s"), ("accept_high_water = 0", "accept_high_water"),
+        ("accept_within_s = 0", "accept_within_s"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_refused_by_name(tmp_path: Path, line: str, name: str) -> None:

@@ -30,6 +30,8 @@ _AWAY: Final = (
     ConnectionError, TimeoutError, BusyLoadingError, OutOfMemoryError, ReadOnlyError, OSError, asyncio.TimeoutError,
 )  # fmt: skip
 """Anything else that Redis answers is a bug of ours."""
+_WRITTEN_TO_CLOSED: Final = "the handler is closed"
+"""What uvloop says, as a plain RuntimeError, of a write to a connection that was reset just before."""
 
 
 class Script:
@@ -66,6 +68,10 @@ class RedisLink:
                 return await cast("Any", self._redis.eval(script.text, len(keys), *keys, *cast("Any", args)))
         except _AWAY as error:
             raise PresenceUnavailable(str(error) or repr(error)) from error
+        except RuntimeError as error:
+            if _WRITTEN_TO_CLOSED not in str(error):
+                raise
+            raise PresenceUnavailable("the connection was reset") from error
 
     async def close(self) -> None:
         await self._redis.aclose()

@@ -17,7 +17,7 @@ from litestar.types import ControllerRouterHandler
 from heliograph import telemetry, tracing
 from heliograph.batching import Batcher
 from heliograph.core import sending
-from heliograph.core.errors import Flaw, Overloaded, Problem, QueueUnavailable
+from heliograph.core.errors import Flaw, Overloaded, Problem, QueueUnavailable, StoreUnavailable
 from heliograph.core.headers import header_flaw
 from heliograph.core.ids import batch_member_id
 from heliograph.core.keys import ApiKey, demand
@@ -39,16 +39,19 @@ class Sending:
     high_water: submissions waiting for the store beyond which callers get 503.
     door: what it says of a level holds here too; None = everybody is let in.
     quotas: None = there are none.
+    within_s: a store that answers no sooner is away: callers get 503 then, and at once while it hangs.
     patience_s: how long a repeat waits for the first request with its idempotency key.
     """
 
     def __init__(
         self, store: Store, queue: Queue, clock: Clock, high_water: int, *, door: Door | None = None,
-        quotas: Quotas | None = None, patience_s: float = PATIENCE_S,
+        quotas: Quotas | None = None, within_s: float = 1.0, patience_s: float = PATIENCE_S,
     ) -> None:  # fmt: skip
         self._queue = queue
         self._clock = clock
-        self._accept: Batcher[Submission, Accepted | Mismatch] = Batcher(store.accept, high_water=high_water)
+        self._accept: Batcher[Submission, Accepted | Mismatch] = Batcher(
+            store.accept, high_water=high_water, patience_s=within_s
+        )
         self._door = door
         self._quotas = quotas
         self._claims = Claims(patience_s)
@@ -78,7 +81,10 @@ class Sending:
 
     async def _store(self, submission: Submission, caller: str | None = None) -> Accepted:
         started = time.perf_counter()
-        result = await self._accept.submit(submission)
+        try:
+            result = await self._accept.submit(submission)
+        except TimeoutError as error:
+            raise StoreUnavailable(str(error)) from error
         if isinstance(result, Mismatch):
             raise Problem("idempotency_mismatch")
         took_s = time.perf_counter() - started

@@ -12,8 +12,8 @@ import heliograph.core
 FOLDER = Path(heliograph.core.__file__).parent
 MODULES = sorted(path.relative_to(FOLDER) for path in FOLDER.rglob("*.py"))
 ALLOWED = {
-    "__future__", "collections", "datetime", "email", "enum", "hashlib", "ipaddress", "math", "os", "re", "typing",
-    "urllib.parse",
+    "__future__", "collections", "datetime", "email", "enum", "functools", "hashlib", "ipaddress", "itertools",
+    "math", "os", "re", "typing", "urllib.parse",
     "msgspec",  # plain values
     "jinja2", "markupsafe",  # text into text, for mails
 }  # fmt: skip

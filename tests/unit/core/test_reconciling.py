@@ -283,6 +283,17 @@ def test_a_short_delay_is_the_queues_and_gets_its_grace() -> None:
     assert isinstance(step, Requeue)
 
 
+def test_a_retry_the_queue_lost_is_not_taken_for_one_of_those_that_wait_since() -> None:
+    """Its time came after the wipe, and others stand in the lane by then: it gets its grace, not a minute."""
+    due, emptied_at = T0 + 5_000, T0 + 2_000
+    waiting = history(ROUTED, event("sending", attempt=1), event("retrying", attempt=1, due_at=due))
+    since = {("outbox", Level.P0): emptied_at + 100}
+    assert examine(waiting, since, due, UNSEEN_MS, emptied_at) == Verdict((), due + GRACE_MS)
+    (step,) = examine(waiting, since, due + GRACE_MS, UNSEEN_MS, emptied_at).steps
+    assert isinstance(step, Requeue)
+    assert examine(waiting, since, due + GRACE_MS, UNSEEN_MS, T0).steps == (), "handed over after an earlier wipe"
+
+
 def test_a_paced_replay_is_published_when_it_is_due() -> None:
     """A replay at a rate gives each its own time, however near."""
     dead = (ROUTED, event("failed", attempt=1), event("replayed", gen=1, at=T0 + 1, due_at=T0 + 700))

@@ -373,10 +373,10 @@ async def test_one_that_cannot_be_helped_does_not_hold_the_others() -> None:
 async def test_a_history_that_cannot_be_judged_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug in the rule itself: that one is looked at again in a minute, and not in every round."""
 
-    def clumsy(history: History, *given: Any) -> Verdict:
+    def clumsy(history: History, *given: Any, **named: Any) -> Verdict:
         if history.notification.id == "ntf_1":
             raise KeyError("a bug")
-        return examine(history, *given)
+        return examine(history, *given, **named)
 
     monkeypatch.setattr("heliograph.roles.reconciler.examine", clumsy)
     world = World()
