@@ -16,7 +16,7 @@ from heliograph.core.mending import EDITABLE
 from heliograph.core.pausing import PAUSABLE
 
 PANEL = "Act"
-console = Console()
+console = Console(emoji=False)  # an id may end in `:email`
 dlq_app = typer.Typer(no_args_is_help=True, help="Dead letters: list, show, edit, replay, discard.")
 
 Tenant = Annotated[str, typer.Option(help="Whose.")]

@@ -19,7 +19,7 @@ Url = Annotated[str | None, typer.Option(help=f"Where the system is; else {URL},
 Key = Annotated[str | None, typer.Option(help=f"A server key; else {KEY}, else found in the data folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")]
 PANEL = "Look"
-console = Console()
+console = Console(emoji=False)  # an id may end in `:email`
 
 
 def register(app: typer.Typer) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -69,7 +70,10 @@ def _state(word: str) -> tuple[str, str]:
 
 
 def _lanes(found: Mapping[str, Any]) -> Table:
-    table = Table("lane", title="Lanes, in notifications", title_justify="left", expand=False)
+    table = Table(
+        title="Lanes, in notifications", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
+    table.add_column("lane", no_wrap=True)  # names that are cut are all the same
     for level in _LEVELS:
         for title in (level, "oldest", "in hand"):
             table.add_column(title, justify="right")

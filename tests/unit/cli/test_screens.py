@@ -13,6 +13,7 @@ from rich.console import Console
 from heliograph.cli import calling, status, trace
 from heliograph.cli.ending import words_of
 from heliograph.core.errors import Flaw, Problem
+from heliograph.core.lanes import LANES
 
 STATUS: dict[str, Any] = {
     "at": "2027-01-15T08:00:00.000Z", "store": "up", "queue": "up", "cache": "down", "sockets": 12, "dead_letters": 3,
@@ -40,8 +41,8 @@ TRACE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def drawn(what: object) -> str:
-    console = Console(file=io.StringIO(), width=160)
+def drawn(what: object, width: int = 160) -> str:
+    console = Console(file=io.StringIO(), width=width)
     console.print(what)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -56,6 +57,14 @@ def test_status_has_it_all() -> None:
         "1 day, 1:01:01", "api router",
     ):  # fmt: skip
         assert words in text, words
+
+
+def test_lanes_keep_their_names_on_a_narrow_terminal() -> None:
+    """`push_fcm` and `push_expo` cut short are the same."""
+    level = {"depth": 12_345, "oldest_age_s": 59.9, "in_flight": 25}
+    lanes = {lane.name: {"p0": level, "p1": level, "p2": level} for lane in LANES}
+    text = drawn(status.screen(STATUS | {"lanes": lanes}, "http://here"), width=80)
+    assert [name for name in lanes if name not in text] == []
 
 
 def test_a_reconciler_nobody_heard_of() -> None:
