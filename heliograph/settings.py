@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     public_url: str
     host: str
     cors_origins: str
+    realtime_origins: str
 
     bootstrap_key: SecretStr
     key_rate: float = Field(ge=0)

@@ -59,6 +59,7 @@ from heliograph.roles.inapp_worker import InAppWorker
 from heliograph.roles.push_receipts import PushReceipts
 from heliograph.roles.push_worker import PushWorker
 from heliograph.roles.realtime.node import RealtimeNode
+from heliograph.roles.realtime.services import Limits
 from heliograph.roles.reconciler import Reconciler
 from heliograph.roles.router import Router
 from heliograph.roles.webhooks.standard import parse_secrets
@@ -155,6 +156,12 @@ def allowed_hosts(settings: Settings) -> frozenset[str]:
     return frozenset(host.strip().lower() for host in settings.webpush_allow_hosts.split(",") if host.strip())
 
 
+def realtime_origins(settings: Settings) -> tuple[str | None, ...] | None:
+    """The pages that may open a WebSocket; None = every one."""
+    named = [origin.strip().rstrip("/") for origin in settings.realtime_origins.split(",") if origin.strip()]
+    return None if "*" in named else tuple(None if origin == "none" else origin for origin in named)
+
+
 def _apns(settings: Settings) -> Apns:
     missing = [name for name in ("apns_key_id", "apns_team_id", "apns_topic") if not getattr(settings, name)]
     if missing:
@@ -198,7 +205,7 @@ class Roles:
         node_id = f"rt-{secrets.token_hex(6)}"
         return RealtimeNode(
             node_id, self.tokens, b.presence, b.streams, b.bus, b.store, now,
-            presence_ttl_s=s.presence_ttl_s, heartbeat_s=s.heartbeat_s,
+            presence_ttl_s=s.presence_ttl_s, heartbeat_s=s.heartbeat_s, limits=Limits(origins=realtime_origins(s)),
         )  # fmt: skip
 
     def _handlers(self, names: Sequence[str]) -> list[ControllerRouterHandler]:

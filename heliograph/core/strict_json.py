@@ -1,7 +1,7 @@
 """JSON that every reader understands alike. Pure.
 
-Reads bytes from outside, answers with nothing or a `Problem`. msgspec, like most readers, silently keeps the last of two
-values of one name; a proxy or a log that keeps the first would then show something else than what was sent.
+Reads bytes from outside, answers with nothing or a `Problem`. msgspec, like most readers, silently keeps the last of
+two values of one name; a proxy or a log that keeps the first would then show something else than what was sent.
 """
 
 from __future__ import annotations

@@ -128,6 +128,30 @@ async def test_a_bad_handshake(head: bytes, status: bytes) -> None:
     assert world.node.counters.accepted == 0
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        (b"origin: https://shop.example\r\n", b"101"), (b"origin: https://evil.example\r\n", b"403"),
+        (b"origin: null\r\n", b"403"), (b"", b"403"), (b"origin: https://shop.example.evil.example\r\n", b"403"),
+        (b"origin: https://shop.example\r\norigin: https://evil.example\r\n", b"400"),
+    ],
+)  # fmt: skip
+async def test_pages_that_may_connect(origin: bytes, status: bytes) -> None:
+    """With a list of origins, every other page is refused before the upgrade, and so is who names none."""
+    world = World(Limits(origins=("https://shop.example",)))
+    line, transport = answer_to(world, HEAD % (b"/v1/realtime", origin))
+    assert line.split()[1] == status
+    assert world.node.counters.accepted == (status == b"101")
+    assert transport.is_closed is (status != b"101")
+
+
+@pytest.mark.parametrize("origins", [None, (None, "https://shop.example")])
+async def test_apps_name_no_page(origins: tuple[str | None, ...] | None) -> None:
+    """Without a list, and with `none` in it, clients without an Origin are welcome."""
+    line, _ = answer_to(World(Limits(origins=origins)), HEAD % (b"/v1/realtime", b""))
+    assert line.split()[1] == b"101"
+
+
 async def test_draining_answers_503() -> None:
     world = World()
     await world.node.drain(0.1)
