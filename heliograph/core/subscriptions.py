@@ -37,7 +37,7 @@ _NOT_PUBLIC: Final = tuple(
 
 NOT_PUBLIC: Final = "its host is not public"
 _HOST: Final = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
-"""A name or an address in plain letters: nothing percent-encoded, no zone, nothing that a reader could decode further."""
+"""A name or an address in plain letters: no zone, and nothing percent-encoded, which a reader could decode further."""
 
 
 class SubscriptionKeys(msgspec.Struct, frozen=True):

@@ -29,7 +29,7 @@ class NatsServer:
         self._password = secrets.token_urlsafe(24)
         self._name = f"heliograph-{secrets.token_hex(8)}"
         self._ports: list[int] = []
-        self._child = Child("nats-server", self._folder, self._prepare, self._answers)
+        self._child = Child("nats-server", self._folder, self._prepare, self._answers, self._complaint)
 
     @property
     def pid(self) -> int | None:
@@ -70,6 +70,13 @@ logfile_max_num: 2
         async with _connection(self._ports[0]) as (reader, _):
             return self._name.encode() in await reader.readline()
 
+    async def _complaint(self) -> str | None:
+        """The full `/healthz`: `?js-enabled-only` and `?js-server-only` stay green on a full disk."""
+        async with _connection(self._ports[1]) as (reader, writer):
+            writer.write(b"GET /healthz HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+            head, _, body = (await reader.read(4096)).partition(b"\r\n\r\n")
+            return None if b" 200 " in head[:16] else body.decode("utf-8", "replace")[:500] or "no answer"
+
 
 class ValkeyServer:
     """A Valkey server without persistence. `stop` and `start` again keep the port and the password."""
@@ -78,7 +85,7 @@ class ValkeyServer:
         self._folder = folder.resolve() / "valkey"
         self._password = secrets.token_urlsafe(24)
         self._ports: list[int] = []
-        self._child = Child("valkey-server", self._folder, self._prepare, self._answers)
+        self._child = Child("valkey-server", self._folder, self._prepare, self._answers, self._complaint)
 
     @property
     def pid(self) -> int | None:
@@ -113,6 +120,9 @@ appendonly no
         async with _connection(self._ports[0]) as (reader, writer):
             writer.write(f"AUTH {self._password}\r\nPING\r\n".encode())
             return await reader.readline() == b"+OK\r\n" and await reader.readline() == b"+PONG\r\n"
+
+    async def _complaint(self) -> str | None:
+        return None if await self._answers() else "no PONG"
 
 
 async def _start(child: Child, ports: list[int], count: int) -> None:
