@@ -47,6 +47,11 @@ class BundledServers:
         self.nats_url = self.nats_url or urls[nats]
         self.redis_url = self.redis_url or urls[valkey]
 
+    def urls_of(self, account: str) -> tuple[str, str]:
+        """(NATS, Redis) for another process: the bundled servers' under this account, else the configured ones."""
+        started = {type(server): server.url_of(account) for server in self._started}
+        return started.get(NatsServer, self.nats_url), started.get(ValkeyServer, self.redis_url)
+
     async def stop(self) -> None:
         await asyncio.gather(*(server.stop() for server in self._started))
 

@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import count
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 import structlog
@@ -67,6 +68,8 @@ class NatsLink:
 
     def __init__(self, url: str, name: str = "heliograph") -> None:
         self._servers = url.split(",")
+        self._prefix = f"_INBOX.{user}" if (user := urlsplit(self._servers[0]).username) else "_INBOX"
+        """Answers come to subjects of our own account, so that it needs to hear nobody else's."""
         self._name = name
         self._client = Client()
         self._up = asyncio.Event()
@@ -184,6 +187,7 @@ class NatsLink:
         await client.connect(
             self._servers,
             name=self._name,
+            inbox_prefix=self._prefix,
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnect,
             reconnected_cb=self._on_reconnect,

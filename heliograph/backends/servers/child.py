@@ -56,7 +56,7 @@ class Child:
         self._answers = answers
         self._healthy = healthy
         self._process: asyncio.subprocess.Process | None = None
-        self._watch: asyncio.Future[tuple[None, None]] | None = None
+        self._watch: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -68,7 +68,7 @@ class Child:
         self._folder.mkdir(parents=True, exist_ok=True)
         await _end_leftover(self._folder, self._name)
         await self._spawn()
-        self._watch = asyncio.gather(self._supervise(), self._probe())
+        self._watch = asyncio.create_task(self._keep())
         try:
             await asyncio.wait_for(self._serving(), _READY_WITHIN_S)
         except (TimeoutError, ServerFailed) as error:
@@ -112,6 +112,11 @@ class Child:
                 if await self._answers():
                     return
             await asyncio.sleep(0.005)
+
+    async def _keep(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._supervise())
+            tasks.create_task(self._probe())
 
     async def _supervise(self) -> None:
         loop = asyncio.get_running_loop()

@@ -64,8 +64,11 @@ async def test_stopped_is_stopped(server: Server) -> None:
 async def test_a_leftover_does_not_block_a_start(server: Server, tmp_path: Path) -> None:
     """A server that an earlier run left in the folder is ended before ours starts."""
     await server.start()
-    left = server.pid
+    left, supervising = server.pid, server._child._watch
     assert left
+    assert supervising
+    supervising.cancel()  # with the earlier run, who kept it running ended too
+    await asyncio.wait({supervising})
     successor = type(server)(tmp_path)
     url = await successor.start()
     assert not alive(left)
