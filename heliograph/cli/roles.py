@@ -218,7 +218,7 @@ class Roles:
             handlers += topics.routes(b.store, callers)
             handlers += notifications.routes(b.store, callers, now)
             handlers += preferences.routes(b.store, callers, now)
-            handlers += users.routes(b.store, b.presence, callers, now, allowed_hosts(s))
+            handlers += users.routes(b.store, b.presence, b.bus, callers, now, allowed_hosts(s))
             handlers += webpush.routes(self._providers.webpush_key, callers)
             handlers += inbox.routes(b.store, InboxFanout(b.presence, b.bus, now), callers, now)
             handlers += operations.routes(b.store, b.queue, callers, now)

@@ -10,7 +10,8 @@ import msgspec
 
 from heliograph.backends.sqlite.connection import DatabaseFile, changed
 from heliograph.backends.sqlite.statements import Row, insert, json_text, keys_text, listed
-from heliograph.core.model import Device, Key, Millis, Preferences, Recipient, User
+from heliograph.core.erasing import without
+from heliograph.core.model import Batch, Device, Key, Millis, Preferences, Recipient, User
 
 USER_JSON: Final = """
     '{"data":' || coalesce(u.data, 'null') || ',' || substr(json_object('tenant', u.tenant, 'id', u.id,
@@ -60,7 +61,15 @@ ERASURE: Final = (
     "DELETE FROM users WHERE tenant = ? AND id = ?",
 )
 """Each binds (tenant, user), the first two the tenant once more before it."""
+THEIR_BATCHES: Final = f"""
+    SELECT seq, content FROM batches WHERE tenant = ? AND id IN
+        (SELECT batch {THEIR_NOTIFICATIONS} AND batch IS NOT NULL)
+    UNION SELECT seq, content FROM batches WHERE level IN (0, 1, 2) AND expanded = 0 AND +tenant = ?
+"""
+"""Those that made a notification of theirs, and those that still may: few, so found without the tenant (`+`)."""
+REWRITE_BATCH: Final = "UPDATE batches SET content = ? WHERE seq = ?"
 
+_batch: Final = msgspec.json.Decoder(Batch)
 _recipients: Final = msgspec.json.Decoder(list[Recipient])
 _preferences: Final = msgspec.json.Decoder(list[Preferences])
 
@@ -111,5 +120,13 @@ def user_row(user: User) -> Row:
 
 
 def _erase(connection: apsw.Connection, key: Key) -> bool:
-    erased = [changed(connection, sql, (key.tenant, key.tenant, key.id)[3 - sql.count("?") :]) for sql in ERASURE]
+    batches = [
+        (left, seq)
+        for seq, content in connection.execute(THEIR_BATCHES, (key.tenant, key.tenant, key.id, key.tenant)).fetchall()
+        if (left := without(_batch.decode(str(content)), key.id)) is not None
+    ]
+    for left, seq in batches:
+        connection.execute(REWRITE_BATCH, (json_text(left), seq))
+    erased = [bool(batches)]
+    erased += [changed(connection, sql, (key.tenant, key.tenant, key.id)[3 - sql.count("?") :]) > 0 for sql in ERASURE]
     return any(erased)

@@ -7,7 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from tests.e2e.system.conftest import install
 from tests.support.system import Heliograph
+
+__all__ = ["install", "system"]
 
 ORIGIN = "https://shop.example"
 
