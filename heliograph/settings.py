@@ -10,6 +10,8 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from heliograph.core.masking import masked
+
 
 def _defaults() -> dict[str, Any]:
     return tomllib.loads(files("heliograph").joinpath("default.toml").read_text("utf-8"))
@@ -109,7 +111,7 @@ class Settings(BaseSettings):
 
     def shown(self) -> dict[str, Any]:
         """Every setting as text, secrets masked."""
-        return {name: str(value) for name, value in self.model_dump().items()}
+        return {name: masked(str(value)) for name, value in self.model_dump().items()}
 
 
 def load(config: Path | None = None, **overrides: Any) -> Settings:

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 WITHIN_S: Final = 10.0
 """For a request's headers, and the grace before a body must come at `LEAST_BYTES_PER_S` (Apache's mod_reqtimeout has
 the same two numbers)."""
-LEAST_BYTES_PER_S: Final = 1024
+LEAST_BYTES_PER_S: Final = 1_024
 _LOOK_EVERY_S: Final = 2.0
 
 
