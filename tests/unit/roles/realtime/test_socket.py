@@ -283,3 +283,51 @@ def test_any_bytes(chunks: list[bytes]) -> None:
         peer.socket.connection_lost(None)
 
     asyncio.run(run())
+
+
+FRAMES = st.lists(
+    st.tuples(
+        st.booleans(),  # fin
+        st.integers(0, 7),  # the reserved bits
+        st.integers(0, 15),  # opcode
+        st.booleans(),  # masked, as a client must
+        st.one_of(st.none(), st.sampled_from([0, 125, 126, 65_535, 2**63 - 1, 2**64 - 1])),  # a length that is a lie
+        st.one_of(
+            st.binary(max_size=140),
+            st.sampled_from([
+                b'{"t":"ping"}', b'{"t":"ack","offset":-1}', b'{"t":"read","id":5}', b'{"t":' * 50, b"[" * 16_000,
+                b'{"t":"ack","offset":1e999}', b"\xff\xfe", b"\x03\xe8", b'{"t":"connect","token":"x"}', b"null",
+            ]),
+        ),
+    ),
+    max_size=10,
+)  # fmt: skip
+
+
+def raw_frame(fin: bool, reserved: int, opcode: int, masked: bool, said: int | None, payload: bytes) -> bytes:
+    """RFC 6455 section 5.2, with anything in any of its fields; the mask is zeros."""
+    size = len(payload) if said is None else said
+    short = size if size < 126 else 126 if size < 65_536 else 127
+    length = b"" if short < 126 else size.to_bytes(2 if short == 126 else 8, "big")
+    return bytes((fin << 7 | reserved << 4 | opcode, masked << 7 | short)) + length + b"\0" * 4 * masked + payload
+
+
+@settings(max_examples=300, deadline=None)
+@given(FRAMES)
+def test_any_frames(frames: list[tuple[bool, int, int, bool, int | None, bytes]]) -> None:
+    """Frames with something wrong in any field: no exception, at most one close code, and one that has a meaning; a
+    client beside it is served on."""
+
+    async def run() -> None:
+        world = World()
+        peer, beside = await connected(world), await connected(world)
+        for frame in frames:
+            peer.socket.data_received(raw_frame(*frame))
+        peer.carry()
+        assert peer.code in (None, 1000, 1002, 1003, 1007, 1009, 4400, 4401, 4429) or 3000 <= (peer.code or 0) < 5000
+        beside.client.send_text(b'{"t":"ping"}')
+        beside.carry()
+        assert [bytes(frame.data) for frame in beside.frames()][-1] == b'{"t":"pong"}'
+        peer.socket.connection_lost(None)
+
+    asyncio.run(run())
