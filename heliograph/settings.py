@@ -25,6 +25,9 @@ class Settings(BaseSettings):
     store_url: SecretStr
     nats_url: SecretStr
     nats_replicas: int = Field(ge=1, le=5)
+    nats_ca: str
+    nats_cert: str
+    nats_key: str
     redis_url: SecretStr
     public_url: str
     host: str

@@ -56,7 +56,7 @@ async def run(options: Options, console: Console) -> None:
             undo.push_async_callback(servers.stop)
         await servers.start(settings) if options.bundled else _require_urls(settings, servers)
         store = store_of(settings.store_url.get_secret_value(), options.folder)
-        backends = await connect(store, servers.nats_url, servers.redis_url, settings.nats_replicas)
+        backends = await connect(store, servers.nats_url, servers.redis_url, settings)
         undo.push_async_callback(backends.close)
         providers = providers_of(settings)
         undo.push_async_callback(providers.close)
