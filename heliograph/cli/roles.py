@@ -17,6 +17,7 @@ from heliograph.autoscaling import Autoscaler, bounds_of
 from heliograph.cli.admission import door_of, quotas_of, signing_keys_of
 from heliograph.cli.backends import Backends, now
 from heliograph.cli.guards import guards_of
+from heliograph.cli.limits import limits_of
 from heliograph.consumer import Consumer, Handle
 from heliograph.core.lanes import EMAIL, INAPP, INGEST, OUTBOX, PUSH_LANES, Lane
 from heliograph.core.model import Level
@@ -59,7 +60,6 @@ from heliograph.roles.inapp_worker import InAppWorker
 from heliograph.roles.push_receipts import PushReceipts
 from heliograph.roles.push_worker import PushWorker
 from heliograph.roles.realtime.node import RealtimeNode
-from heliograph.roles.realtime.services import Limits
 from heliograph.roles.reconciler import Reconciler
 from heliograph.roles.router import Router
 from heliograph.roles.webhooks.standard import parse_secrets
@@ -156,12 +156,6 @@ def allowed_hosts(settings: Settings) -> frozenset[str]:
     return frozenset(host.strip().lower() for host in settings.webpush_allow_hosts.split(",") if host.strip())
 
 
-def realtime_origins(settings: Settings) -> tuple[str | None, ...] | None:
-    """The pages that may open a WebSocket; None = every one."""
-    named = [origin.strip().rstrip("/") for origin in settings.realtime_origins.split(",") if origin.strip()]
-    return None if "*" in named else tuple(None if origin == "none" else origin for origin in named)
-
-
 def _apns(settings: Settings) -> Apns:
     missing = [name for name in ("apns_key_id", "apns_team_id", "apns_topic") if not getattr(settings, name)]
     if missing:
@@ -205,7 +199,7 @@ class Roles:
         node_id = f"rt-{secrets.token_hex(6)}"
         return RealtimeNode(
             node_id, self.tokens, b.presence, b.streams, b.bus, b.store, now,
-            presence_ttl_s=s.presence_ttl_s, heartbeat_s=s.heartbeat_s, limits=Limits(origins=realtime_origins(s)),
+            presence_ttl_s=s.presence_ttl_s, heartbeat_s=s.heartbeat_s, limits=limits_of(s),
         )  # fmt: skip
 
     def _handlers(self, names: Sequence[str]) -> list[ControllerRouterHandler]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from heliograph.cli.roles import Providers, allowed_hosts, providers_of, realtime_origins
+from heliograph.cli.limits import realtime_origins
+from heliograph.cli.roles import Providers, allowed_hosts, providers_of
 from heliograph.providers.vapid import new_key_pair
 from heliograph.settings import load
 
