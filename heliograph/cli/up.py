@@ -72,9 +72,7 @@ async def run(options: Options, console: Console) -> None:
         supervisor = None
         if groups:
             environments = {
-                group.name: environment_of(
-                    options, settings, servers, group.account, (token_secret, key), lab_settings
-                )
+                group.name: environment_of(options, settings, servers, group.account, (token_secret, key), lab_settings)
                 for group in groups
             }
             supervisor = _supervisor(options, settings, groups, environments, roles)
@@ -101,7 +99,9 @@ def _supervisor(
 ) -> Supervisor:
     def pool(group: Group) -> Pool:
         command = command_of(group.roles, options.config)
-        return Pool(group.name, lambda listener: Process(command, environments[group.name], listener), doors=group.doors)
+        return Pool(
+            group.name, lambda listener: Process(command, environments[group.name], listener), doors=group.doors
+        )
 
     pools = {group.name: (pool(group), group.size) for group in groups}
     balanced = any(group.doors for group in groups)

@@ -216,7 +216,7 @@ class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     def at_place(self, place: int) -> Notification | None:
         """The member that stood at `place` of the request; None also when it was erased (`core.erasing`)."""
         if self.sends:
-            index = next((index for index, send in enumerate(self.sends) if send.place == place), None)
+            index = next((index for index, send in enumerate(self.sends, self.first) if send.place == place), None)
         else:
             index = place if place < len(self.users) else None
         found = None if index is None else self.member(index)

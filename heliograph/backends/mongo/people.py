@@ -15,15 +15,14 @@ from heliograph.backends.mongo.documents import (
     LEVELS,
     USER_FIELDS,
     batch_id_of,
-    batch_of,
     id_of,
     ids_of,
     preferences_of,
     text,
     user_fields,
     user_of,
+    without_user,
 )
-from heliograph.core.erasing import without
 from heliograph.core.model import Device, Key, Millis, Preferences, Recipient, User
 
 _PORTION: Final = 1_000
@@ -93,14 +92,15 @@ class People(Connected):
         sends = self._database.sends
         ids = [batch_id_of(Key(key.tenant, batch)) for batch in made]
         unexpanded = {"level": {"$in": LEVELS}, "expanded": False, "tenant": key.tenant}
-        found = [document async for document in sends.find({"_id": {"$in": ids}}, {"content": 1})]
-        found += [document async for document in sends.find(unexpanded, {"content": 1})]
+        wanted = {"content": 1, "parts": 1}
+        found = [document async for document in sends.find({"_id": {"$in": ids}}, wanted)]
+        found += [document async for document in sends.find(unexpanded, wanted)]
         rewritten = False
         for document in found:
-            left = without(batch_of(document), key.id)
-            if left is not None:
+            changes = without_user(document, key.id)
+            if changes:
                 rewritten = True
-                await sends.update_one({"_id": document["_id"]}, {"$set": {"content": text(left)}})
+                await sends.update_one({"_id": document["_id"]}, {"$set": changes})
         return rewritten
 
     @reaching

@@ -46,9 +46,7 @@ WORKER: Final = Rights(
     ("lane.>", "retry.>", _NODES, "$JS.ACK.>", "$JS.API.CONSUMER.MSG.NEXT.>", *_PREPARE, *_MEASURE), (),
     _PERSON + _ACCOUNTS_CELLS, (*_LOOK, *_LEASE, *_STREAM, "set"),
 )  # fmt: skip
-REALTIME: Final = Rights(
-    (_NODES, *_PREPARE), (_NODES,), _PERSON + _ACCOUNTS_CELLS, (*_LOOK, *_LEASE, *_STREAM, "set")
-)
+REALTIME: Final = Rights((_NODES, *_PREPARE), (_NODES,), _PERSON + _ACCOUNTS_CELLS, (*_LOOK, *_LEASE, *_STREAM, "set"))
 """Cells too: its `/readyz` tells how the providers are."""
 ACCOUNTS: Final[Mapping[str, Rights]] = {
     "api": API,
