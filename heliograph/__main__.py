@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from heliograph.bench.command import app as bench
-from heliograph.cli import app
+from heliograph.cli import SET_UP, app
 
 
 def main() -> None:
-    app.add_typer(bench, name="bench")
+    app.add_typer(bench, name="bench", rich_help_panel=SET_UP)
     app()
 
 

@@ -17,6 +17,7 @@ from heliograph.core.model import Level, Millis
 from heliograph.core.ports import Cells, Clock, LaneState, Queue
 from heliograph.core.scaling import Bounds, Course, Load, begun, next_course
 from heliograph.guard import Guard
+from heliograph.pausing import Pauses
 from heliograph.work import Row, work_of
 
 SCALED: Final = tuple(dict.fromkeys(lane.role for lane in LANES))
@@ -43,18 +44,20 @@ class Size(msgspec.Struct, frozen=True):
 class Autoscaler:
     """Args:
     guards: by role, those of the providers it calls.
+    pauses: what waits in a lane that is paused by hand needs nobody.
     bounds: by role.
     """
 
     def __init__(
         self, queue: Queue, cells: Cells, clock: Clock, bounds: Mapping[str, Bounds],
-        guards: Mapping[str, Sequence[Guard]],
+        guards: Mapping[str, Sequence[Guard]], pauses: Pauses | None = None,
     ) -> None:  # fmt: skip
         self._queue = queue
         self._cells = cells
         self._clock = clock
         self._bounds = bounds
         self._guards = guards
+        self._pauses = pauses or Pauses()
 
     async def sizes(self) -> Mapping[str, Size]:
         """By role. Raises `QueueUnavailable` or `PresenceUnavailable`: then what there is should stay as it is."""
@@ -71,7 +74,8 @@ class Autoscaler:
         return {role: _size(courses[role], load) for role, load in loads.items()}
 
     async def _loads(self, now: Millis) -> dict[str, Load]:
-        states = await self._queue.lanes()
+        lanes = await self._queue.lanes()
+        states = {place: state for place, state in lanes.items() if not self._pauses.of(place[0])}
         works = await asyncio.gather(*(work_of(self._cells, role, now) for role in SCALED))
         allowed = await asyncio.gather(*(self._allowed(role) for role in SCALED))
         return {

@@ -26,6 +26,7 @@ from heliograph.core.outcomes import Dead, Outcome, RetryAt
 from heliograph.core.ports import Clock, DeadLetter, Pulled, Queue, Store
 from heliograph.core.reconciling import LONG_DELAY_MS
 from heliograph.gate import Admission, Gate, admission_of
+from heliograph.pausing import Pauses
 from heliograph.work import Work
 
 Handle = Callable[[Sequence[Pulled]], Awaitable[Sequence[Outcome]]]
@@ -49,11 +50,12 @@ class Consumer:
         slots: how many batches may be in hand at once. Roles that wait for providers take several, so that one slow
             answer doesn't hold what comes behind it.
         gate: asked before the batch is chosen, so that the most urgent item at that moment gets the admission.
+        pauses: while the lane is paused by hand nothing is pulled.
     """
 
     def __init__(
         self, lane: Lane, handle: Handle, queue: Queue, store: Store, clock: Clock, *,
-        batch_max: int = 500, slots: int = 1, gate: Gate | None = None,
+        batch_max: int = 500, slots: int = 1, gate: Gate | None = None, pauses: Pauses | None = None,
     ) -> None:  # fmt: skip
         self.name = lane.role
         self._stage = telemetry.Stage(lane.role, lane.channel)
@@ -66,6 +68,7 @@ class Consumer:
         self._batch_max = batch_max
         self._free = asyncio.Semaphore(slots)
         self._gate = gate or Gate()
+        self._pauses = pauses or Pauses()
         self._working: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -101,6 +104,9 @@ class Consumer:
         while True:
             try:
                 level = await self._queue.ready(self._lane)
+                if self._pauses.of(self._lane.name):  # what is most urgent is asked anew when it is over
+                    await self._pauses.over(self._lane.name)
+                    continue
                 admission = await self._gate.admit(self._batch_max, level)
                 if admission.count:
                     return await self._pull(admission)

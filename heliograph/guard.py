@@ -23,10 +23,13 @@ from heliograph.core.errors import PresenceUnavailable
 from heliograph.core.model import Level, Millis
 from heliograph.core.outcomes import Held, ProviderOutcome
 from heliograph.core.ports import Cells, Clock
+from heliograph.pausing import Pauses
 
 _KEPT_MS: Final = 24 * 3600 * 1000
 """What nobody asked about for a day is forgotten. No pause is longer than an hour."""
 _LOOK_S: Final = 0.3
+_BY_HAND_MS: Final = 60_000
+"""A pause by hand ends when somebody ends it: others needn't wait for that."""
 _account: Final = msgspec.msgpack.Decoder(Account)
 
 log = telemetry.logger("guard")
@@ -38,11 +41,14 @@ class Guard:
     account: what tells this account from others at the same provider, where cells are shared.
     """
 
-    def __init__(self, provider: str, cells: Cells, clock: Clock, rules: Rules, account: str = "") -> None:
+    def __init__(
+        self, provider: str, cells: Cells, clock: Clock, rules: Rules, account: str = "", pauses: Pauses | None = None
+    ) -> None:  # fmt: skip
         self.provider = provider
         self.rules = rules
         self._cells = cells
         self._clock = clock
+        self._pauses = pauses or Pauses()
         self._cell = f"account:{provider}:{account}"
         self._seen = accounts.fresh(rules, clock())
         self._alone = False
@@ -63,8 +69,8 @@ class Guard:
     async def admit(self, wanted: int, level: Level) -> Admitted:
         """How many calls may begin now, up to `wanted`."""
         now = self._clock()
-        if accounts.paused(self._seen, now):
-            return Admitted(0, (self._seen.pace.since - now) / 1000)
+        if self.paused_for_ms():
+            return Admitted(0, self.paused_for_ms() / 1000)
         admitted = Admitted(0)
         unused, self._unused = self._unused, []
 
@@ -83,6 +89,9 @@ class Guard:
 
     def held(self, *, probe: bool = False) -> str:
         """Why no call may begin at this moment, by what this process knows; empty = one may."""
+        by_hand = self._pauses.of(self.provider)
+        if by_hand:
+            return by_hand.words
         if accounts.paused(self._seen, self._clock()):
             return "the provider asked for a pause"
         return "" if probe else self._seen.breaker.cause
@@ -93,6 +102,9 @@ class Guard:
         return self._seen.breaker.is_open
 
     def paused_for_ms(self) -> Millis:
+        """How long nothing calls it for certain, whoever asked for that; 0 = it isn't paused."""
+        if self._pauses.of(self.provider):
+            return _BY_HAND_MS
         return max(0, self._seen.pace.since - self._clock())
 
     def may_try(self, level: Level, *, again: bool) -> bool:
@@ -135,11 +147,14 @@ class Guard:
         await self._change(step)
 
     async def look(self) -> str:
-        """The state in words, as far as all processes know it: `up`, `paused` or `open: <cause>`."""
+        """The state in words, as far as all processes know it: `up`, `paused`, `open: <cause>` or `paused by hand`."""
         with suppress(TimeoutError):  # `/readyz` must not wait for a cache that is frozen
             async with asyncio.timeout(_LOOK_S):
                 await self.watch()
                 await self._change(lambda account: account)
+        by_hand = self._pauses.of(self.provider)
+        if by_hand:
+            return by_hand.words
         if self.is_open:
             return f"open: {self._seen.breaker.cause}"
         return "paused" if self.paused_for_ms() else "up"
@@ -147,7 +162,9 @@ class Guard:
     async def rate(self) -> float:
         """Calls a second that the account grants just now: 0 in a pause or behind an open breaker."""
         await self.look()
-        return 0.0 if self.is_open else pacing.rate_at(self._seen.pace, self.rules.pace, self._clock())
+        if self.is_open or self._pauses.of(self.provider):
+            return 0.0
+        return pacing.rate_at(self._seen.pace, self.rules.pace, self._clock())
 
     async def _learn(self, outcome: ProviderOutcome, begun_at: Millis) -> None:
         now = self._clock()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from heliograph.core.masking import masked
+from heliograph.core.retention import DAY_S, Keep
 
 
 def _defaults() -> dict[str, Any]:
@@ -84,6 +86,12 @@ class Settings(BaseSettings):
     heartbeat_s: float = Field(gt=0)
     webhook_tolerance_s: float = Field(gt=0)
 
+    keep_notifications_s: float = Field(ge=0)
+    keep_inbox_s: float = Field(ge=0)
+    keep_batches_s: float = Field(ge=0)
+    keep_dead_letters_s: float = Field(ge=0)
+    keep_idempotency_s: float = Field(ge=0)
+
     accept_high_water: int = Field(ge=1)
     bodies_high_water_mib: float = Field(gt=0)
     lag_high_water_s: float = Field(gt=0)
@@ -102,6 +110,17 @@ class Settings(BaseSettings):
     otlp_ratio: float = Field(ge=0, le=1)
     log_level: Literal["debug", "info", "warning", "error"]
     log_format: Literal["auto", "json", "text"]
+
+    @model_validator(mode="after")
+    def _kept_long_enough(self) -> Self:
+        """CONTRACT section 2: an idempotency key is kept for a day; a dead letter is nothing without its notification.
+        0 = for ever."""
+        for name in ("keep_notifications_s", "keep_batches_s", "keep_idempotency_s"):
+            if 0 < getattr(self, name) < DAY_S:
+                raise ValueError(f"{name} is less than a day ({DAY_S:g})")
+        if 0 < self.keep_notifications_s < (self.keep_dead_letters_s or math.inf):
+            raise ValueError("keep_dead_letters_s is longer than keep_notifications_s, which they need")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -129,3 +148,14 @@ def load(config: Path | None = None, **overrides: Any) -> Settings:
     """
     chosen = tomllib.loads(config.read_text("utf-8")) if config else {}
     return Settings(**{**_defaults(), **chosen, **overrides})
+
+
+def keep_of(settings: Settings) -> Keep:
+    """How long what is kept."""
+    return Keep(
+        notifications_s=settings.keep_notifications_s,
+        inbox_s=settings.keep_inbox_s,
+        batches_s=settings.keep_batches_s,
+        dead_letters_s=settings.keep_dead_letters_s,
+        idempotency_s=settings.keep_idempotency_s,
+    )

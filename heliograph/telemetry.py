@@ -69,6 +69,7 @@ reconciler_round_at = Gauge(
     "heliograph_reconciler_last_round_timestamp_seconds", "When this process last went through all that was due"
 )
 
+swept_total = Counter("heliograph_swept_total", "What was kept long enough and went", ["kind"])
 heartbeat_at = Gauge(
     "heliograph_heartbeat_delivered_timestamp_seconds", "When a heartbeat notification last came through"
 )

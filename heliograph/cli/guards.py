@@ -17,13 +17,16 @@ from heliograph.core.breaker import BreakerRules
 from heliograph.core.pacing import PaceRules
 from heliograph.core.ports import Cells
 from heliograph.guard import Guard
+from heliograph.pausing import Pauses
 from heliograph.settings import Settings
 
 _SILENT: Final = 0.4
 """Of the time-out: when calls pile up unanswered for so long, the breaker doesn't wait for them to fail."""
 
 
-def guards_of(settings: Settings, cells: Cells, providers: Iterable[str]) -> dict[str, Guard]:
+def guards_of(
+    settings: Settings, cells: Cells, providers: Iterable[str], pauses: Pauses | None = None
+) -> dict[str, Guard]:
     """By provider: what stands between this process and each account that it may send with."""
     breaker = BreakerRules(
         silent_s=_SILENT * settings.provider_timeout_s,
@@ -31,7 +34,7 @@ def guards_of(settings: Settings, cells: Cells, providers: Iterable[str]) -> dic
         longest_probe_s=settings.breaker_probe_s,
     )
     return {
-        name: Guard(name, cells, now, Rules(_pace_of(name, settings), breaker), _account_of(name, settings))
+        name: Guard(name, cells, now, Rules(_pace_of(name, settings), breaker), _account_of(name, settings), pauses)
         for name in providers
     }
 

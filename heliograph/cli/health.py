@@ -41,18 +41,14 @@ class Health:
             raise Problem("overloaded", "this process is draining", retry_after_s=1)
         await self._backends.store.ping()
         queue = "up" if self._backends.queue.link.is_up else "down"
-        return {"store": "up", "queue": queue, "providers": await self._providers()}
+        paused = {name: pause.words for name, pause in self._roles.pauses.known.items()}
+        return {"store": "up", "queue": queue, "providers": await self._roles.providers_in_words(), "paused": paused}
 
     async def refresh(self) -> None:
         """Sets the gauges that are read on demand. What can't be read has no value, rather than an old one."""
         self._count_live_connections()
         telemetry.db_in_use.set(self._backends.store.in_use())
-        await asyncio.gather(self._providers(), self._store(), self._cache(), self._queue())
-
-    async def _providers(self) -> dict[str, str]:
-        """How each provider's account is, in words; also sets their gauges."""
-        guards = self._roles.guards
-        return dict(zip(guards, await asyncio.gather(*(guard.look() for guard in guards.values())), strict=True))
+        await asyncio.gather(self._roles.providers_in_words(), self._store(), self._cache(), self._queue())
 
     async def _store(self) -> None:
         with _backend("store", StoreUnavailable):

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
+
+import typer
 
 LAB_PORT: Final = 8090
+DATA: Final = Path("heliograph-data")
+Data = Annotated[Path, typer.Option(help="The data folder of the embedded default.")]
+Config = Annotated[Path | None, typer.Option(help="A TOML file with settings; see heliograph/default.toml.")]
 
 
 @dataclass(frozen=True)

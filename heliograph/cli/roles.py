@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from litestar.types import ControllerRouterHandler
 
@@ -18,30 +17,23 @@ from heliograph.cli.admission import door_of, quotas_of, signing_keys_of
 from heliograph.cli.backends import Backends, now
 from heliograph.cli.guards import guards_of
 from heliograph.cli.limits import limits_of
+from heliograph.cli.providers import Providers, allowed_hosts
 from heliograph.consumer import Consumer, Handle
 from heliograph.core.lanes import EMAIL, INAPP, INGEST, OUTBOX, PUSH_LANES, Lane
 from heliograph.core.model import Level
-from heliograph.core.ports import MailProvider, PushProvider, ReceiptProvider
+from heliograph.core.ports import PushProvider, ReceiptProvider
 from heliograph.core.retry import RetryPolicy
-from heliograph.core.routing import Means
 from heliograph.fanout import InboxFanout
 from heliograph.guard import Guard
 from heliograph.outlet import Outlet
+from heliograph.pausing import Pauses, PauseWatch
 from heliograph.planning import Planner
-from heliograph.providers.apns import Apns
-from heliograph.providers.apns_pool import ApnsPool
-from heliograph.providers.apns_token import load_key
-from heliograph.providers.expo import Expo
-from heliograph.providers.fcm import Fcm
-from heliograph.providers.http import Http
-from heliograph.providers.sendgrid import SendGrid
-from heliograph.providers.smtp import Smtp
-from heliograph.providers.vapid import Vapid
-from heliograph.providers.webpush import WebPush, guarded_http
+from heliograph.reporting import Reporter
 from heliograph.roles import webhooks
 from heliograph.roles.api import (
     autoscale,
     bulk,
+    dead_letters,
     email_settings,
     inbox,
     notifications,
@@ -65,7 +57,8 @@ from heliograph.roles.router import Router
 from heliograph.roles.webhooks.standard import parse_secrets
 from heliograph.runtime import Service
 from heliograph.senders import Senders
-from heliograph.settings import Settings
+from heliograph.settings import Settings, keep_of
+from heliograph.sweeping import Sweeper
 from heliograph.unsubscribing import UnsubscribeLinks
 from heliograph.web import Callers
 from heliograph.work import WorkReports
@@ -86,88 +79,6 @@ _RECEIPT_ROUNDS: Final = 10
 """Rounds in the time after which a receipt is due: none is asked for much later than that."""
 
 
-@dataclass
-class Providers:
-    """What this installation can send with."""
-
-    mail: list[MailProvider]
-    push: dict[str, PushProvider]
-    webpush_key: str | None = None
-    """What web pages subscribe with."""
-    receipts: tuple[ReceiptProvider, ...] = ()
-
-    @property
-    def means(self) -> Means:
-        return Means(email=bool(self.mail), push=frozenset(self.push))  # type: ignore[arg-type]
-
-    @property
-    def everyone(self) -> list[MailProvider | PushProvider]:
-        return [*self.mail, *dict.fromkeys(self.push.values())]
-
-    async def close(self) -> None:
-        for provider in self.everyone:
-            await provider.close()
-
-
-def providers_of(settings: Settings) -> Providers:
-    """The configured providers, e-mail in its order. Raises `ValueError` for a name without its settings."""
-
-    def http() -> Http:
-        """A pool for each provider: one that hangs must not hold another's connections."""
-        return Http(timeout_s=settings.provider_timeout_s)
-
-    found: dict[str, MailProvider] = {}
-    if settings.sendgrid_api_key.get_secret_value():
-        api_key = settings.sendgrid_api_key.get_secret_value()
-        found["sendgrid"] = SendGrid(settings.sendgrid_url, api_key, settings.email_from, http())
-    if settings.smtp_url.get_secret_value():
-        smtp_url = settings.smtp_url.get_secret_value()
-        found["smtp"] = Smtp(smtp_url, settings.email_from, timeout_s=settings.provider_timeout_s)
-    wanted = [name.strip() for name in settings.email_providers.split(",") if name.strip()] or list(found)
-    missing = [name for name in wanted if name not in found]
-    if missing:
-        raise ValueError(f"HELIOGRAPH_EMAIL_PROVIDERS names {', '.join(missing)}, but its settings are missing")
-    push: dict[str, PushProvider] = {}
-    if settings.fcm_service_account:
-        fcm = Fcm(settings.fcm_url, Path(settings.fcm_service_account), http())
-        push |= dict.fromkeys(fcm.kinds, fcm)
-    vapid = _vapid(settings)
-    if vapid:
-        allowed = allowed_hosts(settings)
-        webpush = WebPush(vapid, guarded_http(settings.provider_timeout_s, allowed), now, allowed)
-        push |= dict.fromkeys(webpush.kinds, webpush)
-    expo = Expo(settings.expo_url, http(), settings.expo_access_token.get_secret_value()) if settings.expo_url else None
-    if expo:
-        push |= dict.fromkeys(expo.kinds, expo)
-    if settings.apns_key:
-        apns = _apns(settings)
-        push |= dict.fromkeys(apns.kinds, apns)
-    mail = [found[name] for name in wanted]
-    return Providers(mail, push, vapid.public_key if vapid else None, (expo,) if expo else ())
-
-
-def _vapid(settings: Settings) -> Vapid | None:
-    key = settings.vapid_private_key.get_secret_value()
-    return Vapid(key, settings.vapid_subject) if key else None
-
-
-def allowed_hosts(settings: Settings) -> frozenset[str]:
-    """The `host:port` of Web Push endpoints that need not be public."""
-    return frozenset(host.strip().lower() for host in settings.webpush_allow_hosts.split(",") if host.strip())
-
-
-def _apns(settings: Settings) -> Apns:
-    missing = [name for name in ("apns_key_id", "apns_team_id", "apns_topic") if not getattr(settings, name)]
-    if missing:
-        names = ", ".join(f"HELIOGRAPH_{name.upper()}" for name in missing)
-        raise ValueError(f"HELIOGRAPH_APNS_KEY needs {names} beside it")
-    timeout_s = settings.provider_timeout_s
-    return Apns(
-        ApnsPool(settings.apns_url, settings.apns_ca, timeout_s=timeout_s), load_key(Path(settings.apns_key)),
-        settings.apns_key_id, settings.apns_team_id, settings.apns_topic, timeout_s=timeout_s,
-    )  # fmt: skip
-
-
 class Roles:
     """One process's roles. `services` run; `handlers` and `node` are served by the HTTP server beside them."""
 
@@ -183,7 +94,8 @@ class Roles:
         self._signing_keys = signing_keys_of(settings)
         self.tokens = UserTokens(token_secret, now, self._signing_keys)
         self._planner = Planner(backends.store, backends.presence, now, providers.means)
-        self.guards = guards_of(settings, backends.cells, [provider.name for provider in providers.everyone])
+        self.pauses = Pauses()
+        self.guards = guards_of(settings, backends.cells, [one.name for one in providers.everyone], self.pauses)
         self.door = door_of(settings)
         self.autoscaler = self._autoscaler()
         self.sending = sending.Sending(
@@ -193,6 +105,11 @@ class Roles:
         self.node = self._realtime() if "realtime" in names else None
         self.handlers = self._handlers(names)
         self.services = self._services(names)
+
+    async def providers_in_words(self) -> dict[str, str]:
+        """How each provider's account is; also sets their gauges."""
+        words = await asyncio.gather(*(guard.look() for guard in self.guards.values()))
+        return dict(zip(self.guards, words, strict=True))
 
     def _realtime(self) -> RealtimeNode:
         b, s = self._backends, self._settings
@@ -215,7 +132,8 @@ class Roles:
             handlers += users.routes(b.store, b.presence, b.bus, callers, now, allowed_hosts(s))
             handlers += webpush.routes(self._providers.webpush_key, callers)
             handlers += inbox.routes(b.store, InboxFanout(b.presence, b.bus, now), callers, now)
-            handlers += operations.routes(b.store, b.queue, callers, now)
+            handlers += operations.routes(b.store, b.queue, b.cells, callers, now, self.providers_in_words)
+            handlers += dead_letters.routes(b.store, callers, now)
             handlers += autoscale.routes(self.autoscaler.sizes)
             handlers += suppressions.routes(b.store, callers, now)
             handlers += email_settings.routes(Senders(b.store, now), callers)
@@ -236,6 +154,7 @@ class Roles:
             "reconciler": self._reconciler,
         }
         services: list[Service] = [service for name in names if name in makers for service in makers[name]()]
+        services += [PauseWatch(self._backends.store, self.pauses), self._reporter(names, services)]
         if self._signing_keys and {*names} & {*HTTP_ROLES}:
             services.append(self._signing_keys)
         workers = [service for service in services if isinstance(service, Consumer)]
@@ -243,15 +162,22 @@ class Roles:
             services.append(WorkReports(workers, self._backends.cells, now))
         return [*services, self.node] if self.node else services
 
+    def _reporter(self, names: Sequence[str], services: Sequence[Service]) -> Service:
+        node, reconciler = self.node, next((one for one in services if isinstance(one, Reconciler)), None)
+        return Reporter(
+            self._backends.cells, now, names, sockets=lambda: node.counters.connections if node else 0,
+            reconciled_at=lambda: reconciler.reconciled_at if reconciler else None,
+        )  # fmt: skip
+
     def _router(self) -> Sequence[Service]:
         b, s = self._backends, self._settings
         role = Router(b.store, b.queue, self._planner, now, round(s.unseen_after_s * 1000))
-        return [Consumer(INGEST, role.handle, b.queue, b.store, now, batch_max=s.batch_max)]
+        return [self._consumer(INGEST, role.handle, batch_max=s.batch_max)]
 
     def _inapp_worker(self) -> Sequence[Service]:
         b = self._backends
         role = InAppWorker(b.store, b.streams, b.bus, now)
-        return [Consumer(INAPP, role.handle, b.queue, b.store, now, batch_max=self._settings.batch_max)]
+        return [self._consumer(INAPP, role.handle, batch_max=self._settings.batch_max)]
 
     def _push_worker(self) -> Sequence[Service]:
         """A consumer for each push provider's lane. Without its provider a lane still has to end what is in it."""
@@ -273,7 +199,7 @@ class Roles:
     def _email_worker(self) -> Sequence[Service]:
         b = self._backends
         role = EmailWorker(b.store, b.queue, now, Senders(b.store, now), self._links)
-        return [Consumer(EMAIL, role.handle, b.queue, b.store, now, batch_max=self._settings.batch_max)]
+        return [self._consumer(EMAIL, role.handle, batch_max=self._settings.batch_max)]
 
     def _email_sender(self) -> Sequence[Service]:
         if not self._providers.mail:
@@ -285,17 +211,20 @@ class Roles:
 
     def _sender(self, lane: Lane, handle: Handle, batch_max: int, guards: Sequence[Guard] | None) -> Consumer:
         """A consumer whose items go to a provider."""
-        b = self._backends
         if guards is None:
-            return Consumer(lane, handle, b.queue, b.store, now, batch_max=batch_max)
+            return self._consumer(lane, handle, batch_max=batch_max)
         outlet = Outlet(guards, now)
-        return Consumer(lane, handle, b.queue, b.store, now, batch_max=batch_max, slots=outlet.slots, gate=outlet)
+        return self._consumer(lane, handle, batch_max=batch_max, slots=outlet.slots, gate=outlet)
+
+    def _consumer(self, lane: Lane, handle: Handle, **options: Any) -> Consumer:
+        b = self._backends
+        return Consumer(lane, handle, b.queue, b.store, now, pauses=self.pauses, **options)
 
     def _reconciler(self) -> Sequence[Service]:
         b, s = self._backends, self._settings
         reconciler = Reconciler(
             b.store, b.queue, self._planner, now, unseen_after_s=s.unseen_after_s, every_s=s.reconcile_every_s,
-            batch=s.reconcile_batch,
+            batch=s.reconcile_batch, pauses=self.pauses, sweeper=Sweeper(b.store, keep_of(s)),
         )  # fmt: skip
         every_s = s.heartbeat_notification_every_s
         if not every_s:
@@ -307,7 +236,7 @@ class Roles:
         bounds = bounds_of(s.autoscale_processes, s.autoscale_target_s, s.autoscale_calm_s)
         mail = [self.guards[provider.name] for provider in self._providers.mail]
         push = [self.guards[name] for name in dict.fromkeys(p.name for p in self._providers.push.values())]
-        return Autoscaler(b.queue, b.cells, now, bounds, {"email-sender": mail, "push-worker": push})
+        return Autoscaler(b.queue, b.cells, now, bounds, {"email-sender": mail, "push-worker": push}, self.pauses)
 
     def _attempts(self, resent: frozenset[Level] = frozenset(Level)) -> Attempts:
         """`resent`: the levels whose attempts of unknown outcome are repeated at once."""

@@ -17,6 +17,7 @@ from heliograph import logs, telemetry, tracing
 from heliograph.cli import demo
 from heliograph.cli.backends import BundledServers, connect, secrets_of, store_of
 from heliograph.cli.banner import show
+from heliograph.cli.calling import clean, leave
 from heliograph.cli.front import Front
 from heliograph.cli.health import Health
 from heliograph.cli.layout import Group, environment_of, groups_of, left_here
@@ -24,7 +25,8 @@ from heliograph.cli.lifeline import Lifeline
 from heliograph.cli.options import Options
 from heliograph.cli.pool import Pool
 from heliograph.cli.process import Process, command_of
-from heliograph.cli.roles import HTTP_ROLES, Roles, providers_of
+from heliograph.cli.providers import providers_of
+from heliograph.cli.roles import HTTP_ROLES, Roles
 from heliograph.cli.serving import HealthServer, HttpServer, listen, listen_from
 from heliograph.cli.supervisor import Supervisor
 from heliograph.core.ports import Store
@@ -85,6 +87,7 @@ async def run(options: Options, console: Console) -> None:
                     await part.listening.wait()
             if lab:
                 lab.webhook_url = f"http://127.0.0.1:{options.port}/v1/webhooks/sendgrid"
+            _leave_word(options, settings, key, undo)
             if lifeline:
                 lifeline.ready()
             else:
@@ -149,6 +152,14 @@ def _trace(settings: Settings, roles: Sequence[str], undo: AsyncExitStack) -> No
     spans = exporting(settings.otlp_url, settings.otlp_ratio, roles)
     tracing.spans = spans
     undo.callback(spans.close)
+
+
+def _leave_word(options: Options, settings: Settings, key: str, undo: AsyncExitStack) -> None:
+    """So that `heliograph status` and `trace` find this system by its data folder."""
+    if options.bundled:
+        host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
+        leave(options.folder, f"http://{host}:{options.port}", key)
+        undo.callback(clean, options.folder)
 
 
 async def _links(options: Options, settings: Settings, store: Store) -> UnsubscribeLinks:

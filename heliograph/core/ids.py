@@ -49,6 +49,11 @@ def _made_at(time: str) -> int:
     return made
 
 
+def floor_of(prefix: str, made_at: int) -> str:
+    """No id of this kind that was made at or after that time is smaller, and none made before it is as large."""
+    return prefix + _base32(made_at, 10)
+
+
 def ulid_of(any_id: str) -> int:
     """The ULID in an id, as a number of 128 bits; a member's is its batch's. 0 for an id without one."""
     text = any_id.rpartition("_")[2][:_ULID_LENGTH]

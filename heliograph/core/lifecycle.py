@@ -22,6 +22,7 @@ Status = Literal[
 EventKind = Literal[
     "routed", "escalated", "replayed", "requeued", "rendered", "sending", "unknown", "retrying", "sent", "delivered",
     "failed", "suppressed", "expired", "cancelled", "deferred", "opened", "clicked", "complained", "unsubscribed",
+    "edited", "discarded",
 ]  # fmt: skip
 
 _RANK: Final[dict[Status, int]] = {
@@ -36,7 +37,7 @@ ROUTING: Final = "routing"
 
 _STATUS_OF_KIND: Final[dict[str, Status]] = {
     "sent": "sent", "delivered": "delivered", "failed": "failed", "suppressed": "suppressed", "expired": "expired",
-    "cancelled": "cancelled",
+    "cancelled": "cancelled", "discarded": "failed",
 }  # fmt: skip
 
 
@@ -194,7 +195,7 @@ def _apply(delivery: Delivery, event: Event) -> None:
             _reopen(delivery, event)
         case "sending" | "retrying" | "unknown" | "requeued" | "rendered":
             _progress(delivery, event)
-        case "sent" | "delivered" | "failed" | "suppressed" | "expired" | "cancelled":
+        case "sent" | "delivered" | "failed" | "suppressed" | "expired" | "cancelled" | "discarded":
             _settle(delivery, event, _STATUS_OF_KIND[event.kind])
         case _:
             pass  # engagement and deferrals stand in the timeline only

@@ -7,12 +7,12 @@ handed over again; otherwise it simply waits its turn.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Final
 
 import msgspec
 
-from heliograph.core.lanes import PUSH_LANES
+from heliograph.core.lanes import INAPP, PUSH_LANES
 from heliograph.core.lifecycle import ROUTING, Delivery, History, fold
 from heliograph.core.model import Level, Millis
 
@@ -65,11 +65,15 @@ class Verdict(msgspec.Struct, frozen=True):
     """When to look again, if nothing closes it before."""
 
 
-def examine(history: History, backlog: Backlog, now: Millis, unseen_after_ms: int, emptied_at: Millis = 0) -> Verdict:
+def examine(
+    history: History, backlog: Backlog, now: Millis, unseen_after_ms: int, emptied_at: Millis = 0, *,
+    paused: Container[str] = frozenset(),
+) -> Verdict:  # fmt: skip
     """Decides the next steps for a notification whose `next_check_at` has come.
 
     Args:
         emptied_at: when the queue was last seen to have lost everything; 0 = not that anybody knows.
+        paused: lanes, by hand.
     """
     if history.cancelled:
         return Verdict((Close(),), now + RECHECK_MS)
@@ -79,6 +83,8 @@ def examine(history: History, backlog: Backlog, now: Millis, unseen_after_ms: in
     steps: list[Step] = []
     check_at = now + RECHECK_MS
     for delivery in open_deliveries:
+        if delivery.channel == "in_app" and delivery.status == "queued" and INAPP.name in paused:
+            continue  # nobody can have seen what waits in a paused lane
         lanes = backlog if delivery.moved_at >= emptied_at else {}
         wait_until = _in_time_until(history, delivery, lanes, now, unseen_after_ms)
         if wait_until is not None:

@@ -63,8 +63,10 @@ def after_failure(
     if attempt >= policy.max_attempts and not excused:
         return GiveUp(cause)
     floor_s = _floor_s(policy, outcome, level)
-    if isinstance(outcome, Held):
-        wait_s = 0.0  # it waits in its lane for the provider
+    if isinstance(outcome, Held) or (excused and isinstance(outcome, Unavailable) and floor_s is None):
+        # It waits in its lane for the provider, whose breaker spaces the probes: with a wait of its own it would miss
+        # the moment when that closes, and what is less urgent would go first.
+        wait_s = 0.0
     elif floor_s is None:
         wait_s = policy.backoff_s(attempt, draw)
     else:

@@ -31,7 +31,9 @@ from heliograph.core.reconciling import (
     in_lane,
 )
 from heliograph.core.routing import Facts, escalate
+from heliograph.pausing import Pauses
 from heliograph.planning import Handover, Planner
+from heliograph.sweeping import Sweeper
 
 log = telemetry.logger("reconciler")
 _AWAY = (StoreUnavailable, QueueUnavailable, PresenceUnavailable)
@@ -44,13 +46,16 @@ class Reconciler:
     """Args:
     every_s: pause between two rounds.
     batch: notifications handled at once, per level.
+    pauses: what waits in a paused in-app lane is not escalated.
+    sweeper: takes the old ones away; None = everything is kept.
     """
 
     name = "reconciler"
 
     def __init__(
         self, store: Store, queue: Queue, planner: Planner, clock: Clock, *,
-        unseen_after_s: float, every_s: float, batch: int,
+        unseen_after_s: float, every_s: float, batch: int, pauses: Pauses | None = None,
+        sweeper: Sweeper | None = None,
     ) -> None:  # fmt: skip
         self._store = store
         self._queue = queue
@@ -59,6 +64,10 @@ class Reconciler:
         self._unseen_after_s = unseen_after_s
         self._every_s = every_s
         self._batch = batch
+        self._pauses = pauses or Pauses()
+        self._sweeper = sweeper
+        self.reconciled_at: Millis | None = None
+        """When the last round was over; None = another one holds the lease."""
         self._holder = secrets.token_hex(8)
         self._incarnation = ""
         self._emptied_at: Millis = 0
@@ -84,12 +93,20 @@ class Reconciler:
         """One look at everything that is due; answers the size of the largest level's share."""
         now = self._clock()
         if not await self._store.lease(self.name, self._holder, now, now + _LEASE_MS):
+            self.reconciled_at = None
             return 0
         await self._notice_wipe(now)
         lanes = await self._queue.lanes()
         backlog = {place: state.oldest_at for place, state in lanes.items() if state.oldest_at is not None}
         await self._batches(backlog, now)
-        found = max([await self._level(level, backlog, now) for level in Level])
+        found = 0
+        for level in Level:
+            found = max(found, await self._level(level, backlog, now))
+            if found >= self._batch:
+                break  # more of it is waiting, and the less urgent would get into their lanes before it
+        if self._sweeper and found < self._batch:
+            await self._sweeper.sweep(now)
+        self.reconciled_at = self._clock()
         telemetry.reconciler_round_at.set(now / 1000)
         return found
 
@@ -152,7 +169,11 @@ class Reconciler:
 
         # decide
         unseen_after_ms = round(self._unseen_after_s * 1000)
-        verdicts = [(history, examine(history, backlog, now, unseen_after_ms, self._emptied_at)) for history in due]
+        emptied_at, paused = self._emptied_at, self._pauses.known
+        verdicts = [
+            (history, examine(history, backlog, now, unseen_after_ms, emptied_at=emptied_at, paused=paused))
+            for history in due
+        ]
 
         # commit
         work = _Work(now, self._unseen_after_s)

@@ -14,11 +14,12 @@ from heliograph.core.lifecycle import Event, History
 from heliograph.core.model import PART, Batch, Engagement, InboxItem, Key, Level, Millis, Notification
 from heliograph.core.ports import Accepted, Begun, CancelResult, DueBatch, InboxQuery, Mismatch, Reached, Submission
 from heliograph.testing.store_people import MemoryPeople
+from heliograph.testing.store_retention import MemoryRetention
 from heliograph.testing.store_rows import KeptBatch, Sent, marked, merged
 from heliograph.testing.store_topics import MemoryTopics
 
 
-class MemoryStore(MemoryPeople, MemoryTopics):
+class MemoryStore(MemoryPeople, MemoryTopics, MemoryRetention):
     """Implements `core.ports.Store`."""
 
     async def open(self) -> None:
@@ -148,6 +149,12 @@ class MemoryStore(MemoryPeople, MemoryTopics):
         for key in keys:
             if key in self._kept.sent:
                 self._kept.sent[key].open = 0
+
+    async def amend(self, notification: Notification) -> bool:
+        sent = self._kept.sent.get(notification.key)
+        if sent:
+            sent.notification = notification
+        return sent is not None
 
     async def recheck_all(self, now: Millis) -> int:
         open_ones = self._open_ones()

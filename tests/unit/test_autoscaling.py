@@ -13,8 +13,10 @@ from heliograph.core.lanes import INGEST, OUTBOX, IngestItem, OutboxItem
 from heliograph.core.model import Mail
 from heliograph.core.outcomes import Throttled
 from heliograph.core.pacing import PaceRules
+from heliograph.core.pausing import Pause
 from heliograph.core.scaling import Bounds
 from heliograph.guard import Guard
+from heliograph.pausing import Pauses
 from heliograph.testing.cells import MemoryCells
 from heliograph.testing.queue import MemoryQueue
 from heliograph.work import Row
@@ -28,12 +30,15 @@ class World:
         self.clock = FakeClock()
         self.cells = MemoryCells()
         self.queue = MemoryQueue(self.clock)
-        self.guard = Guard("sendgrid", self.cells, self.clock, Rules(PaceRules(email_rate), BreakerRules()))
+        self.pauses = Pauses()
+        self.guard = Guard(
+            "sendgrid", self.cells, self.clock, Rules(PaceRules(email_rate), BreakerRules()), pauses=self.pauses
+        )
         self.one, self.other = self.autoscaler(), self.autoscaler()
 
     def autoscaler(self) -> Autoscaler:
         bounds = bounds_of("1-8", 5.0, 60.0)
-        return Autoscaler(self.queue, self.cells, self.clock, bounds, {"email-sender": [self.guard]})
+        return Autoscaler(self.queue, self.cells, self.clock, bounds, {"email-sender": [self.guard]}, self.pauses)
 
     def tell(self, role: str, *rows: tuple[float, float]) -> None:
         told = {str(n): Row(self.clock(), done, each) for n, (done, each) in enumerate(rows)}
@@ -75,6 +80,20 @@ async def test_senders_are_scaled_by_tokens() -> None:
     paused.tell("email-sender", (0.0, 60.0))
     size = await paused.size("email-sender")
     assert (size.desired, size.allowed_per_s) == (1, 0.0)
+
+
+@pytest.mark.parametrize("name", ["outbox", "sendgrid"])
+async def test_what_is_paused_by_hand_brings_nobody(name: str) -> None:
+    """The lane or the provider: more processes would only wait with the others."""
+    world = World(email_rate=1000.0)
+    await world.mails(10_000)
+    world.tell("email-sender", (0.0, 60.0))
+    world.pauses.take({name: Pause(name, 0, "")})
+    assert (await world.size("email-sender")).desired == 1
+    world.pauses.take({})
+    world.clock.forward(1)
+    world.tell("email-sender", (0.0, 60.0))
+    assert (await world.size("email-sender")).desired > 1
 
 
 async def test_without_queue_or_cache_there_is_no_answer() -> None:

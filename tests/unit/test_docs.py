@@ -22,6 +22,7 @@ from heliograph.core.lifecycle import EventKind, Status
 from heliograph.roles import webhooks
 from heliograph.roles.api import (
     bulk,
+    dead_letters,
     email_settings,
     inbox,
     notifications,
@@ -156,7 +157,8 @@ def routes() -> Iterator[HTTPRouteHandler]:
         *preferences.routes(nothing, callers, nothing),
         *webpush.routes(nothing, callers),
         *inbox.routes(nothing, nothing, callers, nothing),
-        *operations.routes(nothing, nothing, callers, nothing),
+        *operations.routes(nothing, nothing, nothing, callers, nothing, nothing),
+        *dead_letters.routes(nothing, callers, nothing),
         *suppressions.routes(nothing, callers, nothing),
         *email_settings.routes(nothing, callers),
         *webhooks.routes(nothing, nothing, "", 1.0, {}, nothing),

@@ -16,7 +16,9 @@ from heliograph.cli.roles import Roles
 from heliograph.core.errors import Problem, QueueUnavailable
 from heliograph.core.lanes import INGEST, IngestItem
 from heliograph.core.model import Level
+from heliograph.core.pausing import Pause
 from heliograph.core.ports import LaneState
+from heliograph.pausing import Pauses
 from heliograph.roles.realtime.services import Counters
 from tests.unit.given import notification
 from tests.unit.roles.world import World
@@ -48,8 +50,14 @@ class Process:
         self.queue = Queue(self.world)
         self.stop = asyncio.Event()
         backends: Any = SimpleNamespace(store=self.world.store, queue=self.queue, presence=self.world.presence)
-        roles: Any = SimpleNamespace(guards={}, node=counters and SimpleNamespace(counters=counters))
+        roles: Any = SimpleNamespace(
+            node=counters and SimpleNamespace(counters=counters), pauses=Pauses(), providers_in_words=self.words
+        )
+        self.pauses = roles.pauses
         self.health = Health(names, _as(Roles, roles), _as(Backends, backends), self.stop)
+
+    async def words(self) -> dict[str, str]:
+        return {"sendgrid": "up"}
 
 
 def _as(_: type[Any], found: Any) -> Any:
@@ -114,3 +122,13 @@ async def test_a_process_that_drains_is_not_ready() -> None:
     with pytest.raises(Problem) as refused:
         await process.health.ready()
     assert refused.value.kind.code == "overloaded"
+
+
+async def test_ready_tells_of_providers_and_pauses() -> None:
+    """Neither makes a process unready."""
+    process = Process("api")
+    assert await process.health.ready() == {
+        "store": "up", "queue": "up", "providers": {"sendgrid": "up"}, "paused": {},
+    }  # fmt: skip
+    process.pauses.take({"outbox": Pause("outbox", 0, "their outage")})
+    assert (await process.health.ready())["paused"] == {"outbox": "paused by hand: their outage"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from heliograph.cli.roles import Providers, providers_of
+from heliograph.cli.providers import Providers, providers_of
 from heliograph.lab.apns_identity import Identity
 from heliograph.settings import load
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from heliograph.cli.limits import realtime_origins
-from heliograph.cli.roles import Providers, allowed_hosts, providers_of
+from heliograph.cli.providers import Providers, allowed_hosts, providers_of
 from heliograph.providers.vapid import new_key_pair
 from heliograph.settings import load
 

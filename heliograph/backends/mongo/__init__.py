@@ -6,22 +6,28 @@ every transition is one update of one document, so it needs no transactions.
 
 from __future__ import annotations
 
-from heliograph.backends.mongo import indexes
+import structlog
+
+from heliograph.backends.mongo import indexes, migrating
 from heliograph.backends.mongo.access import Access
 from heliograph.backends.mongo.connection import check_url, connect
 from heliograph.backends.mongo.dead_letters import DeadLetters
 from heliograph.backends.mongo.inbox import Inbox
 from heliograph.backends.mongo.people import People
 from heliograph.backends.mongo.progress import Progress
+from heliograph.backends.mongo.retention import Retention
 from heliograph.backends.mongo.sending import Sending
 from heliograph.backends.mongo.suppressions import Suppressions
 from heliograph.backends.mongo.tickets import Tickets
 from heliograph.backends.mongo.topics import Topics
 
 __all__ = ["MongoStore"]
+log = structlog.get_logger(component="store")
 
 
-class MongoStore(Sending, Progress, Inbox, People, Suppressions, Access, DeadLetters, Topics, Tickets):
+class MongoStore(
+    Sending, Progress, Inbox, People, Suppressions, Access, DeadLetters, Topics, Tickets, Retention
+):  # fmt: skip
     """Implements `core.ports.Store`.
 
     Args:
@@ -37,11 +43,15 @@ class MongoStore(Sending, Progress, Inbox, People, Suppressions, Access, DeadLet
         self._url = url
 
     async def open(self) -> None:
-        """Raises StoreUnavailable, or `pymongo.errors.ConfigurationError` for a URL that is none."""
+        """Raises StoreUnavailable; ValueError when a newer Heliograph wrote the database; or
+        `pymongo.errors.ConfigurationError` for a URL that is none."""
         self._client = connect(self._url)
         try:
             with self._call():
+                found = await migrating.begin(self._database)
                 await indexes.create(self._database)
+                if found < migrating.VERSION:
+                    log.warning("migration_pending", action="run `heliograph migrate`", found=found)
         except BaseException:
             await self.close_store()
             raise

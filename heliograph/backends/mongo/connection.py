@@ -100,6 +100,22 @@ def _options(url: str) -> list[tuple[str, str]]:
     return parse_qsl(urlsplit(url).query.replace(";", "&"))
 
 
+@contextmanager
+def translated() -> Iterator[None]:
+    """Everything that means that the store can't work now becomes `StoreUnavailable`."""
+    try:
+        yield
+    except PyMongoError as error:
+        if _unavailable(error):
+            raise StoreUnavailable(str(error)) from error
+        raise
+
+
+def database_of(client: Client) -> Database:
+    """The one that the URL names, written durably and read from the primary."""
+    return client.get_default_database(DATABASE, write_concern=DURABLE, read_preference=ReadPreference.PRIMARY)
+
+
 class Connected:
     """What the parts of the store share: the open database, and who is using it."""
 
@@ -112,22 +128,17 @@ class Connected:
     @property
     def _database(self) -> Database:
         assert self._client
-        return self._client.get_default_database(
-            DATABASE, write_concern=DURABLE, read_preference=ReadPreference.PRIMARY
-        )
+        return database_of(self._client)
 
     @contextmanager
     def _call(self) -> Iterator[None]:
-        """Around a call: everything that means that the store can't work now becomes `StoreUnavailable`."""
+        """Around a call: counted, so that closing waits for it, and with its errors `translated`."""
         if self._client is None or self._closing:
             raise StoreUnavailable("the store is not open")
         self._calls += 1
         try:
-            yield
-        except PyMongoError as error:
-            if _unavailable(error):
-                raise StoreUnavailable(str(error)) from error
-            raise
+            with translated():
+                yield
         finally:
             self._calls -= 1
             if not self._calls:

@@ -26,6 +26,9 @@ INDEXES: Final[dict[str, tuple[IndexModel, ...]]] = {
         _index("inbox", "tenant", "user", "in_inbox", "id", "read_at", "archived_at"),
         _index("due", "level", "check_at", where={"open": {"$gt": 0}}),
         _index("members", "tenant", "batch", "id", where={"batch": {"$exists": True}}),
+        _index("age", "id", "open", where={"open": {"$lte": 0}}),
+        _index("batches_age", "id", "tenant", where={"expanded": True}),
+        _index("key_age", "id", "key", where={"key": {"$exists": True}}),
         _index("batches_due", "level", "created_at", "id", where={"expanded": False}),
     ),
     "subscriptions": (
@@ -43,6 +46,7 @@ INDEXES: Final[dict[str, tuple[IndexModel, ...]]] = {
         _index("cause", "tenant", "cause", "at", "channel"),
         _index("replay", "tenant", "cause", "level", "at", "id"),
         _index("order", "tenant", "level", "at", "id"),
+        _index("age", "at", "id"),
     ),
     "keys": (_index("tenant", "tenant", "created_at", "_id"),),
     "tickets": (_index("due", "provider", "due_at"), _index("user", "tenant", "user")),

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from pymongo import UpdateOne
 
 from heliograph.backends.mongo.connection import Connected, reaching
-from heliograph.backends.mongo.documents import LEVELS, event_document, history_of, id_of, ids_of
+from heliograph.backends.mongo.documents import LEVELS, event_document, history_of, id_of, ids_of, text
 from heliograph.backends.mongo.recording import recording
 from heliograph.core.lifecycle import Event, History
-from heliograph.core.model import Key, Level, Millis
+from heliograph.core.model import Key, Level, Millis, Notification
 from heliograph.core.ports import Begun, CancelResult
 
 _OPEN = {"$gt": 0}
@@ -86,6 +86,12 @@ class Progress(Connected):
         open_ones = await sends.update_many({"level": {"$in": LEVELS}, "open": _OPEN}, sooner)
         batches = await sends.update_many({"level": {"$in": LEVELS}, "expanded": False}, sooner)
         return open_ones.matched_count + batches.matched_count
+
+    @reaching
+    async def amend(self, notification: Notification) -> bool:
+        content = {"$set": {"content": text(notification)}}
+        result = await self._database.sends.update_one({"_id": id_of(notification.key)}, content)
+        return result.matched_count > 0
 
     @reaching
     async def batch_histories(self, key: Key, after: str, limit: int) -> Sequence[History]:

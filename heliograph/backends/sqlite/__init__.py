@@ -14,6 +14,7 @@ from heliograph.backends.sqlite.dead_letters import DeadLetters
 from heliograph.backends.sqlite.inbox import Inbox
 from heliograph.backends.sqlite.people import People
 from heliograph.backends.sqlite.progress import Progress
+from heliograph.backends.sqlite.retention import Retention
 from heliograph.backends.sqlite.sending import Sending
 from heliograph.backends.sqlite.suppressions import Suppressions
 from heliograph.backends.sqlite.tickets import Tickets
@@ -22,7 +23,9 @@ from heliograph.backends.sqlite.topics import Topics
 __all__ = ["SqliteStore"]
 
 
-class SqliteStore(Sending, Progress, Inbox, People, Suppressions, Access, DeadLetters, Topics, Tickets):
+class SqliteStore(
+    Sending, Progress, Inbox, People, Suppressions, Access, DeadLetters, Topics, Tickets, Retention
+):  # fmt: skip
     """Implements `core.ports.Store`.
 
     Args:

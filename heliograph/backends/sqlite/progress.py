@@ -15,7 +15,7 @@ import msgspec
 from heliograph.backends.sqlite.connection import DatabaseFile, changed
 from heliograph.backends.sqlite.statements import HISTORY_JSON, Row, insert, json_text, keys_text, listed
 from heliograph.core.lifecycle import Event, History
-from heliograph.core.model import Key, Level, Millis
+from heliograph.core.model import Key, Level, Millis, Notification
 from heliograph.core.ports import Begun, CancelResult
 
 ADD_EVENTS: Final = """
@@ -70,6 +70,7 @@ RECHECK: Final = """
 RECHECK_BATCHES: Final = """
     UPDATE batches SET check_at = min(check_at, ?) WHERE level IN (0, 1, 2) AND expanded = 0
 """
+AMEND: Final = "UPDATE notifications SET content = ? WHERE tenant = ? AND id = ?"
 COUNT_DUE: Final = "SELECT count(*) FROM notifications WHERE level IN (0, 1, 2) AND open > 0 AND check_at <= ?"
 
 _histories: Final = msgspec.json.Decoder(list[History | None])
@@ -141,6 +142,10 @@ class Progress:
         while moved := await self._file.execute(RECHECK, (now,)):
             count += moved
         return count
+
+    async def amend(self, notification: Notification) -> bool:
+        row = (json_text(notification), notification.tenant, notification.id)
+        return await self._file.execute(AMEND, row) > 0
 
     async def batch_histories(self, key: Key, after: str, limit: int) -> Sequence[History]:
         return await self._file.fetch(MEMBERS, (key.tenant, key.id, after, limit), _some_histories)

@@ -10,7 +10,7 @@ from typing import Final
 
 import apsw
 
-VERSION: Final = 6
+VERSION: Final = 7
 
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS notifications (
@@ -144,6 +144,8 @@ CREATE INDEX IF NOT EXISTS notifications_batch ON notifications (tenant, batch, 
 CREATE UNIQUE INDEX IF NOT EXISTS events_key ON events (notification, id);
 CREATE UNIQUE INDEX IF NOT EXISTS batches_key ON batches (tenant, id);
 CREATE INDEX IF NOT EXISTS batches_due ON batches (level, created_at, id) WHERE expanded = 0;
+CREATE INDEX IF NOT EXISTS batches_done ON batches (created_at) WHERE expanded = 1;
+CREATE INDEX IF NOT EXISTS idempotency_age ON idempotency (id);
 CREATE UNIQUE INDEX IF NOT EXISTS devices_key ON devices (tenant, user, id);
 CREATE UNIQUE INDEX IF NOT EXISTS devices_value ON devices (tenant, kind, value);
 CREATE INDEX IF NOT EXISTS subscriptions_user ON subscriptions (tenant, user, topic);
@@ -154,6 +156,7 @@ CREATE INDEX IF NOT EXISTS dead_letters_notification ON dead_letters (tenant, no
 CREATE INDEX IF NOT EXISTS dead_letters_cause ON dead_letters (tenant, cause, at, channel);
 CREATE INDEX IF NOT EXISTS dead_letters_replay ON dead_letters (tenant, cause, level, at, id);
 CREATE INDEX IF NOT EXISTS dead_letters_order ON dead_letters (tenant, level, at, id);
+CREATE INDEX IF NOT EXISTS dead_letters_age ON dead_letters (at, id);
 CREATE INDEX IF NOT EXISTS keys_tenant ON keys (tenant, created_at, digest);
 CREATE INDEX IF NOT EXISTS tickets_due ON tickets (provider, due_at);
 CREATE INDEX IF NOT EXISTS tickets_user ON tickets (tenant, user);
@@ -203,6 +206,18 @@ STEPS: Final[dict[int, tuple[str, str]]] = {
     5: (_TO_5, "UPDATE keys SET name = prefix, scopes = 'send,broadcast,manage,read'"),
 }
 """By the version they lead to: what is done to an older file before what is missing is created, and what after."""
+
+
+WORDS: Final[dict[int, str]] = {
+    1: "the first shape",
+    2: "users: preferences; batches: how far they have come",
+    3: "suppressions: an address may have several reasons",
+    4: "tickets: a table of their own",
+    5: "server keys: names, scopes, ends, quotas",
+    6: "batches: what each member gets, in pieces",
+    7: "indexes by age, for what is kept for a time",
+}
+"""What each version brought, for people."""
 
 
 def create(connection: apsw.Connection) -> None:

@@ -23,6 +23,7 @@ from heliograph.core.ports.realtime import (
     StreamEntry,
     UserStreams,
 )
+from heliograph.core.ports.retention import RetentionStore, Swept
 from heliograph.core.ports.sending import (
     Accepted,
     Begun,
@@ -68,10 +69,12 @@ __all__ = [
     "Reached",
     "ReceiptProvider",
     "Receive",
+    "RetentionStore",
     "Store",
     "StreamEntry",
     "Submission",
     "SuppressionStore",
+    "Swept",
     "Ticket",
     "TicketStore",
     "TopicStore",

@@ -147,5 +147,9 @@ class NotificationStore(Protocol):
     async def recheck_all(self, now: Millis) -> int:
         """Makes every open notification and unexpanded batch due now: the queue lost its data. Returns how many."""
 
+    async def amend(self, notification: Notification) -> bool:
+        """Replaces the content of a notification that was corrected by hand; its user, level and batch stay. False =
+        there is no such notification."""
+
     async def batch_histories(self, key: Key, after: str, limit: int) -> Sequence[History]:
         """Members of a batch that have a row, in the order of their ids, from the one behind `after` on."""

@@ -7,6 +7,7 @@ from typing import Protocol
 from heliograph.core.ports.dead_letters import DeadLetterStore
 from heliograph.core.ports.inbox import InboxStore
 from heliograph.core.ports.people import AccessStore, UserStore
+from heliograph.core.ports.retention import RetentionStore
 from heliograph.core.ports.sending import NotificationStore
 from heliograph.core.ports.suppressions import SuppressionStore
 from heliograph.core.ports.tickets import TicketStore
@@ -22,6 +23,7 @@ class Store(
     DeadLetterStore,
     TopicStore,
     TicketStore,
+    RetentionStore,
     Protocol,
 ):
     async def open(self) -> None:

@@ -89,7 +89,11 @@ def served_by(query: Query) -> list[str]:
         fields = list(index.document["key"])
         where = index.document.get("partialFilterExpression", {})
         # One field finds too much, unless the index has few entries or the wanted order.
-        enough = fields[1] in query.filter or where or fields[1 : 1 + len(query.sort)] == list(query.sort) != []
+        ordered = list(query.sort) != [] and list(query.sort) in (
+            fields[: len(query.sort)],
+            fields[1 : 1 + len(query.sort)],
+        )
+        enough = fields[1] in query.filter or where or ordered
         if fields[0] in query.filter and enough and implied(where, query.filter):
             found.append(index.document["name"])
     return found

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from heliograph.core.ids import floor_of
 from heliograph.core.keys import ApiKey
 from heliograph.core.model import Batch, Device, Key, Level, Preferences, Send, User
 from heliograph.core.ports import InboxQuery, Reached, Store
+from heliograph.core.retention import Bounds
 from heliograph.core.suppressing import Suppression, SuppressionQuery
 from tests.contract.store.examples import NOW, TENANT, batch, event, key, letter, notification, submission, ticket
 
@@ -38,6 +40,7 @@ async def tour(store: Store) -> None:
     await _people(noting)
     await _dead_letters(noting)
     await _tickets(noting)
+    await _retention(noting)
     await noting.ping()
     left_out = METHODS - noting.called - {"open", "close_store", "in_use"}
     assert not left_out, left_out
@@ -89,6 +92,7 @@ async def _progress(store: Store) -> None:
         await store.cancel(one, NOW)
     await store.postpone(dict.fromkeys(keys, NOW))
     await store.close(keys)
+    await store.amend(made[0])
     await store.recheck_all(NOW)
 
 
@@ -150,6 +154,20 @@ async def _dead_letters(store: Store) -> None:
             await store.dead_letters(TENANT, cause=cause, ids=wanted)
     await store.unbury(letters)
     await store.dead_count()
+
+
+async def _retention(store: Store) -> None:
+    one, many = notification(), batch("anna")
+    await store.accept([submission(one, idem=("old", "f")), submission(many, idem=("old batch", "f"))])
+    await store.expand([], NOW, Reached(many.key, many.level, "1", NOW, done=True))
+    await store.close([one.key])
+    await store.bury([letter(one)])
+    later = NOW + 10**9
+    await store.sweep_idempotency(later, 10)
+    for hide, remove in ((later, 0), (later, later)):
+        await store.sweep_notifications(Bounds(floor_of("ntf_", hide), floor_of("ntf_", remove)), "", 10**4)
+    await store.sweep_batches(later, 10)
+    await store.old_letters(later, 10)
 
 
 async def _tickets(store: Store) -> None:

@@ -97,13 +97,9 @@ async def test_a_long_outage_loses_nothing_and_hammers_nobody(install: Install) 
     mails = await arrived(system, WAITING + 20, "sendgrid", within_s=80)
     order = [notification_of(mail) for mail in mails]
     assert len(order) == len(set(order)) == WAITING + 20, "each once: down means not taken"
-    # Calls that begin together arrive in any order: P0 may have a batch or two of the next beside it. A P0 that went
-    # out as a probe was answered with a failure and comes back after its backoff, however many are sent meanwhile.
-    attempts = {one: (await system.delivery(one, "email"))["attempts"] for one in urgent}
-    waited = [order.index(one) for one in urgent if attempts[one] == 1]
-    assert len(waited) > 10
-    assert max(waited) < 20 + 2 * BATCH, "P0 first"
-    assert max(order.index(one) for one in urgent) < 20 + 2 * BATCH + FAST, "a probe comes back within a second"
+    # Calls that begin together arrive in any order: P0 may have a few batches of the next beside it. One that went out
+    # as a probe waits in its lane like the others.
+    assert max(order.index(one) for one in urgent) < 20 + 4 * BATCH, "P0 first"
     took_s = at(mails[-1]) - at(mails[0])
     assert took_s <= 1.5 * WAITING / FAST
     await no_dead_letters(system)

@@ -118,6 +118,15 @@ def test_what_excuses_an_attempt(outcome: ProviderOutcome, is_open: bool, excuse
     assert excuses(outcome, is_open) is excused
 
 
+def test_an_excused_failure_waits_in_its_lane() -> None:
+    """The breaker spaces the probes: with a backoff of its own an urgent one would miss the moment when that closes.
+    A time that was asked for holds."""
+    decision = after_failure(RetryPolicy(), 1, Unavailable("503"), T0, lambda: 0.9, excused=True)
+    assert decision == TryAgain(T0, "503")
+    asked = after_failure(RetryPolicy(), 1, Unavailable("503", 7), T0, lambda: 0.0, excused=True)
+    assert asked == TryAgain(T0 + 7_000, "503")
+
+
 @pytest.mark.parametrize("outcome", [Misconfigured("401"), Throttled("429"), Unavailable("503"), Held("open")])
 def test_an_excused_attempt_is_never_the_last(outcome: ProviderOutcome) -> None:
     """However many there were; but what is refused for good is refused."""

@@ -11,9 +11,11 @@ import pytest
 from heliograph.core.lanes import EMAIL, INGEST, PUSH, BatchItem, EmailItem, IngestItem, push_item
 from heliograph.core.lifecycle import IN_APP, History
 from heliograph.core.model import HEAVY_CONTENT, Batch, Level, Notification
+from heliograph.core.pausing import Pause
 from heliograph.core.ports import DeadLetter, Reached, Submission
 from heliograph.core.reconciling import GRACE_MS, RECHECK_MS, Verdict, examine
-from heliograph.roles.api.operations import replay
+from heliograph.letters import replay
+from heliograph.pausing import Pauses
 from heliograph.roles.reconciler import Reconciler
 from tests.support.eventually import eventually
 from tests.unit.given import T0, TENANT, device, event
@@ -371,10 +373,10 @@ async def test_one_that_cannot_be_helped_does_not_hold_the_others() -> None:
 async def test_a_history_that_cannot_be_judged_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug in the rule itself: that one is looked at again in a minute, and not in every round."""
 
-    def clumsy(history: History, *given: Any) -> Verdict:
+    def clumsy(history: History, *given: Any, **named: Any) -> Verdict:
         if history.notification.id == "ntf_1":
             raise KeyError("a bug")
-        return examine(history, *given)
+        return examine(history, *given, **named)
 
     monkeypatch.setattr("heliograph.roles.reconciler.examine", clumsy)
     world = World()
@@ -426,3 +428,76 @@ async def test_a_full_round_is_followed_by_another_at_once() -> None:
     await eventually(all_of_them)
     stop.set()
     await running
+
+
+# --- replays and pauses -----------------------------------------------------------------------------------------------
+
+
+async def buried(world: World, name: str, kind: str) -> DeadLetter:
+    """A mail of this type that died."""
+    one = await routed(world, "email", id=name, type=kind)
+    await world.store.record([event("failed", notification_id=name)])
+    letter = DeadLetter(
+        tenant=TENANT, notification_id=name, target="email", lane="outbox", level=one.level, cause="503",
+        at=world.clock(),
+    )  # fmt: skip
+    await world.store.bury([letter])
+    return letter
+
+
+KINDS = ("marketing", "alert", "transactional")
+
+
+@pytest.mark.parametrize("batch", [4, 100])
+async def test_a_replay_is_strict_too(batch: int) -> None:
+    """However they died and in whatever order they are named: no P1 gets into its lane while a P0 is still to be handed
+    over, no P2 while a P1 is."""
+    world = World()
+    await world.anna()
+    letters = [await buried(world, f"ntf_{n:02d}{kind}", kind) for n in range(10) for kind in KINDS]
+    assert await replay(world.store, letters, None, world.clock()) == 30
+    role, arrived = reconciler(world, batch), [0, 0, 0]
+    while sum(arrived) < 30:
+        await role.round()
+        arrived = [len(world.queue.broker.of(EMAIL, level)) for level in Level]
+        assert arrived[1] == 0 or arrived[0] == 10
+        assert arrived[2] == 0 or arrived[1] == 10
+    assert [item.level for item in world.waiting(EMAIL)] == [level for level in Level for _ in range(10)]
+
+
+async def test_a_replay_at_a_rate_begins_with_p0() -> None:
+    """Two a second: whatever time it is, what has been handed over is the most urgent of all."""
+    world = World()
+    await world.anna()
+    letters = [await buried(world, f"ntf_{n}{kind}", kind) for n in range(3) for kind in KINDS]
+    await replay(world.store, letters, 2.0, world.clock())
+    role, seen = reconciler(world), []
+    for _ in range(9):
+        await role.round()
+        fresh = [item.level for item in world.waiting(EMAIL)][len(seen) :]
+        seen += fresh
+        assert len(fresh) == 1
+        world.clock.forward(0.5)
+    assert seen == sorted(seen)
+
+
+async def test_nobody_is_escalated_out_of_a_paused_lane() -> None:
+    """Nobody can have seen what waits in it; when it goes on, the time to look begins."""
+    world = World()
+    await world.anna()
+    await routed(world, IN_APP)
+    pauses = Pauses()
+    role = Reconciler(
+        world.store, world.queue, world.planner, world.clock, unseen_after_s=UNSEEN_S, every_s=0.001, batch=100,
+        pauses=pauses,
+    )  # fmt: skip
+    pauses.take({"inapp": Pause("inapp", T0)})
+    for _ in range(5):
+        world.clock.forward(UNSEEN_S)
+        await role.round()
+    assert await world.kinds() == ["routed"]
+    assert role.reconciled_at == world.clock()
+    pauses.take({})
+    world.clock.forward(RECHECK_MS / 1000)
+    await role.round()
+    assert "escalated" in await world.kinds()

@@ -17,6 +17,7 @@ from heliograph.fanout import InboxFanout
 from heliograph.roles.api import (
     autoscale,
     bulk,
+    dead_letters,
     email_settings,
     inbox,
     notifications,
@@ -101,6 +102,7 @@ class Service(World):
 
     def __init__(self, high_water: int = 5_000) -> None:
         super().__init__()
+        self.cells = MemoryCells()
         self.tokens = UserTokens(SECRET, self.clock)
         self.callers = callers = Callers(ServerKeys(self.store, self.clock), self.tokens)
         fanout = InboxFanout(self.presence, self.bus, self.clock)
@@ -116,7 +118,8 @@ class Service(World):
             *preferences.routes(self.store, callers, self.clock),
             *inbox.routes(self.store, fanout, callers, self.clock),
             *webpush.routes("BPublic", callers),
-            *operations.routes(self.store, self.queue, callers, self.clock),
+            *operations.routes(self.store, self.queue, self.cells, callers, self.clock, self.providers),
+            *dead_letters.routes(self.store, callers, self.clock),
             *autoscale.routes(scaler.sizes),
             *suppressions.routes(self.store, callers, self.clock),
             *email_settings.routes(Senders(self.store, self.clock), callers),
@@ -127,6 +130,9 @@ class Service(World):
         self.key = await create_key(self.store, "acme", self.clock())
         self.other_key = await create_key(self.store, "other", self.clock())
         return self
+
+    async def providers(self) -> dict[str, str]:
+        return {"sendgrid": "up"}
 
     async def ready(self) -> dict[str, Any]:
         await self.store.ping()

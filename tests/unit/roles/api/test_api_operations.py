@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from heliograph import telemetry
+from heliograph.access import create_key
 from heliograph.core.lanes import EMAIL, LANES, EmailItem
 from heliograph.core.model import Level
+from heliograph.reporting import Reporter
+from heliograph.roles.api.operations import OPERATOR
 from tests.unit.given import T0, TENANT, event, notification
 from tests.unit.roles.api.service import Service
 
@@ -119,3 +125,64 @@ async def test_a_second_death_can_be_replayed_again(service: Service) -> None:
         await service.store.record([event("failed", notification_id=name, gen=gen, attempt=3 + gen)])
         assert (await service.history(name)).open == 0
         await service.bury((await service.history(name)).notification)
+
+
+# --- pauses and the whole at a glance ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def operator(service: Service) -> str:
+    """A key of the tenant whose keys may pause."""
+    return await create_key(service.store, OPERATOR, T0)
+
+
+async def test_a_pause_over_http(service: Service, operator: str) -> None:
+    """Shown at once in /v1/pauses, /v1/lanes and /v1/status; resuming takes it away; twice is a 404."""
+    answer = await service.call("PUT", "/v1/pauses/outbox", {"reason": "their outage"}, key=operator)
+    shown = {"name": "outbox", "at": BURIED_AT, "reason": "their outage"}
+    assert (answer.status, answer.json) == (200, shown)
+    assert (await service.call("GET", "/v1/pauses")).json == {"paused": [shown]}
+    lanes = (await service.call("GET", "/v1/lanes")).json
+    assert {lane: level["p0"].get("paused", False) for lane, level in lanes.items() if "paused" in level["p0"]} == {
+        "outbox": True
+    }
+    assert (await service.call("GET", "/v1/status")).json["paused"] == [shown]
+    assert (await service.call("DELETE", "/v1/pauses/outbox", key=operator)).status == 204
+    (await service.call("DELETE", "/v1/pauses/outbox", key=operator)).problem(404, "not_found")
+    assert (await service.call("GET", "/v1/pauses")).json == {"paused": []}
+
+
+async def test_a_pause_stops_everybody_so_not_everybody_may(service: Service, operator: str) -> None:
+    """403 for other tenants; unknown names and reasons of several lines are refused."""
+    for method, body in (("PUT", {}), ("DELETE", None)):
+        (await service.call(method, "/v1/pauses/outbox", body)).problem(403, "forbidden")
+    (await service.call("PUT", "/v1/pauses/moon", {}, key=operator)).problem(404, "not_found")
+    (await service.call("PUT", "/v1/pauses/fcm", {"reason": "a\nb"}, key=operator)).problem(422, "invalid")
+    (await service.call("PUT", "/v1/pauses/fcm", {"until": 5}, key=operator)).problem(422, "invalid")
+    assert (await service.call("GET", "/v1/pauses")).json == {"paused": []}
+
+
+async def test_status_adds_everything_up(service: Service) -> None:
+    """Lanes, providers, dead letters; processes with their sockets and rates; the reconciler's last round."""
+    await dead(service)
+    one = Reporter(service.cells, service.clock, ("api", "realtime"), sockets=lambda: 3)
+    two = Reporter(service.cells, service.clock, ("reconciler",), reconciled_at=lambda: T0 + 1_000)
+    telemetry.accepted_total.labels("p1").inc(8)
+    service.clock.forward(2)
+    for reporter in (one, two):
+        await reporter.report()
+    found = (await service.call("GET", "/v1/status")).json
+    assert (found["store"], found["queue"], found["cache"], found["dead_letters"]) == ("up", "up", "up", 1)
+    assert set(found["lanes"]) == {lane.name for lane in LANES}
+    assert found["providers"] == {"sendgrid": "up"}
+    assert [process["roles"] for process in found["processes"]] == [["api", "realtime"], ["reconciler"]]
+    assert (found["sockets"], found["reconciler"]) == (3, {"last_round_age_s": 1.0})
+    assert found["rates"]["accepted"] == 8.0, "of both, which here count the same"
+
+
+async def test_status_tells_what_is_down(service: Service) -> None:
+    """Queue and cache away are a part of the answer, not an error."""
+    service.queue.broker.away = service.cells.away = True
+    found = (await service.call("GET", "/v1/status")).json
+    assert (found["queue"], found["cache"], found["lanes"], found["processes"]) == ("down", "down", {}, [])
+    assert found["reconciler"] == {"last_round_age_s": None}

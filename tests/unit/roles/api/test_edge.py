@@ -28,6 +28,8 @@ ROUTES = {
     "PUT /v1/topics/{topic}/subscribers/{user_id}", "DELETE /v1/topics/{topic}/subscribers/{user_id}",
     "GET /v1/preferences", "PUT /v1/preferences", "GET /v1/users/{user_id}/preferences",
     "PUT /v1/users/{user_id}/preferences", "GET /v1/lanes", "GET /v1/dlq", "POST /v1/dlq/replay",
+    "GET /v1/dlq/{letter_id}", "POST /v1/dlq/edit", "POST /v1/dlq/discard", "GET /v1/status", "GET /v1/pauses",
+    "PUT /v1/pauses/{name}", "DELETE /v1/pauses/{name}",
     "GET /v1/suppressions", "POST /v1/suppressions", "DELETE /v1/suppressions/{address}",
     "GET /v1/settings/email", "PUT /v1/settings/email",
 }  # fmt: skip
@@ -36,6 +38,7 @@ BODIES = {
     "POST /v1/send": "SendRequest", "POST /send": "SendRequest", "PUT /v1/users/{user_id}": "UserInput",
     "POST /v1/users/{user_id}/token": "TokenInput", "POST /v1/users/{user_id}/devices": "DeviceInput",
     "POST /v1/devices": "DeviceInput", "POST /v1/dlq/replay": "ReplayInput",
+    "POST /v1/dlq/edit": "EditInput", "POST /v1/dlq/discard": "DiscardInput", "PUT /v1/pauses/{name}": "PauseInput",
     "POST /v1/topics/{topic}/subscribers": "SubscribersInput",
     "POST /v1/topics/{topic}/unsubscribe": "SubscribersInput",
     "PUT /v1/preferences": "PreferencesInput", "PUT /v1/users/{user_id}/preferences": "PreferencesInput",

@@ -10,6 +10,7 @@ import pytest
 from heliograph.access import create_key
 from heliograph.core.errors import Problem
 from heliograph.core.keys import SCOPES, ApiKey, Scope, demand
+from heliograph.roles.api.operations import OPERATOR
 from heliograph.web import application
 from tests.unit.roles.api.service import Service, call
 from tests.unit.test_docs import routes
@@ -51,7 +52,7 @@ async def test_every_route_declares_who_may_call_it(service: Service) -> None:
 
 async def test_a_key_without_the_scope_is_refused_and_told_which(service: Service) -> None:
     """On every route that takes server keys: 403 before anything is read. With the scope it goes on to the request."""
-    secrets = {scope: await create_key(service.store, "acme", service.clock(), scopes=(scope,)) for scope in SCOPES}
+    secrets = {scope: await create_key(service.store, OPERATOR, service.clock(), scopes=(scope,)) for scope in SCOPES}
     for name, operation in (await document(service)).items():
         wanted = next((one["server"][0] for one in operation.get("security", ()) if "server" in one), None)
         if wanted is None:
