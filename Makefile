@@ -7,7 +7,7 @@ CHROMIUM := /usr/bin/chromium
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up lab test check fix unit e2e sdk openapi browser demo bench chaos lock alerts clean
+.PHONY: help setup up lab test check audit fix unit e2e sdk openapi browser demo bench chaos lock alerts clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /\1\t/' | expand -t 10
@@ -50,11 +50,14 @@ test: check sdk $(CHROMIUM) ## every suite; what kills processes runs alone, the
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/chaos $(ARGS)
 	@$(BIN)/python -m pytest tests/chaos $(ARGS)
 
-check: $(VENV)/.test ## format, lint, types, layers
+check: audit ## format, lint, types, layers, advisories
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+audit: $(VENV)/.test ## what we build on (SBOM in build/sbom), and whether a hole in it is known
+	@$(BIN)/python -m tests.support.supply_chain
 
 fix: $(VENV)/.test ## format and mend what can be mended
 	@$(BIN)/ruff check --fix --quiet .

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from heliograph import telemetry
 from heliograph.batching import Batcher
 from heliograph.core.errors import Overloaded, PresenceUnavailable, QueueUnavailable
-from heliograph.core.frames import InboxFrame, inbox_text, pack_inbox, read_all_text
+from heliograph.core.frames import InboxFrame, inbox_text, pack_erased, pack_inbox, read_all_text
 from heliograph.core.model import InboxItem, Key
 from heliograph.core.ports import Bus, Clock, PresenceCache
 
@@ -85,3 +85,13 @@ class InboxFanout:
             for node in presences[frame.user].nodes - {self._node}:
                 by_node[node].append(frame)
         return by_node
+
+
+async def tell_erased(bus: Bus, user: Key, nodes: Iterable[str]) -> None:
+    """The user is erased: the nodes that hold their connections end them. Never raises: a connection that isn't told
+    gets nothing more anyway, and ends with its token."""
+    for node in nodes:
+        try:
+            await bus.send(node, pack_erased(user))
+        except QueueUnavailable as error:
+            log.warning("erasure_not_told", action="send", node=node, error=repr(error))

@@ -1,7 +1,7 @@
 """How log lines are written: structured, to standard error, one line per happening.
 
 Lines carry `action` (a verb) and, where there is one, `notification` with its `trace_id`; secrets and message texts are
-never logged. What the log calls a `bug` is counted as well, so that an alert can tell.
+never logged: every line is looked at. What the log calls a `bug` is counted as well, so that an alert can tell.
 """
 
 from __future__ import annotations
@@ -12,11 +12,22 @@ import sys
 import structlog
 
 from heliograph import telemetry, tracing
+from heliograph.core.masking import masked, one_line
 
 
 def count_bugs(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
     if line.get("event") == "bug":
         telemetry.invariant_violations_total.inc()
+    return line
+
+
+def without_secrets(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Every text of a line masked, and on one line, but for a traceback."""
+    for name, value in line.items():
+        if isinstance(value, str):
+            line[name] = masked(value) if name == "exception" else one_line(masked(value))
+        elif isinstance(value, BaseException | list | tuple | dict):
+            line[name] = one_line(masked(repr(value)))
     return line
 
 
@@ -30,6 +41,7 @@ def configure_logging(level: str, style: str) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        without_secrets,
     ]
     renderer = (
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
@@ -37,7 +49,7 @@ def configure_logging(level: str, style: str) -> None:
         else structlog.processors.JSONRenderer()
     )
     structlog.configure(
-        processors=[*(shared[:-1] if readable else shared), renderer],
+        processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,

@@ -15,6 +15,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp
 
 from heliograph import telemetry
+from heliograph.auditing import audit
 from heliograph.core.errors import (
     ERRORS,
     Overloaded,
@@ -59,7 +60,8 @@ def problem_response(problem: Problem, more: Mapping[str, str] | None = None) ->
     return Response(encode(content), status_code=kind.status, media_type=_PROBLEM_JSON, headers=headers)
 
 
-def _on_problem(_: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
+def _on_problem(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
+    audit(request, problem.kind.code)
     return problem_response(problem)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from heliograph.core.masking import masked
 from heliograph.core.retention import DAY_S, Keep
 
 
@@ -26,10 +27,14 @@ class Settings(BaseSettings):
     store_url: SecretStr
     nats_url: SecretStr
     nats_replicas: int = Field(ge=1, le=5)
+    nats_ca: str
+    nats_cert: str
+    nats_key: str
     redis_url: SecretStr
     public_url: str
     host: str
     cors_origins: str
+    realtime_origins: str
 
     bootstrap_key: SecretStr
     key_rate: float = Field(ge=0)
@@ -128,7 +133,7 @@ class Settings(BaseSettings):
 
     def shown(self) -> dict[str, Any]:
         """Every setting as text, secrets masked."""
-        return {name: str(value) for name, value in self.model_dump().items()}
+        return {name: masked(str(value)) for name, value in self.model_dump().items()}
 
 
 def load(config: Path | None = None, **overrides: Any) -> Settings:

@@ -25,7 +25,7 @@ from heliograph.core.errors import (
 from heliograph.core.flaws import find_flaws
 from heliograph.core.keys import ApiKey, demand
 from heliograph.core.model import Key
-from heliograph.core.sending import parse_json
+from heliograph.core.strict_json import parse_json, refuse_ambiguous
 from heliograph.core.wire import encode
 from heliograph.door import Door, entrance
 from heliograph.openapi import with_bodies
@@ -41,11 +41,13 @@ async def read_body(request: AnyRequest, shape: type[Body]) -> Body:
     """The request's JSON body as a `shape`. Raises `Problem` naming every flaw."""
     body = await raw_body(request)
     try:
-        return msgspec.json.decode(body, type=shape)
+        found = msgspec.json.decode(body, type=shape)
     except msgspec.ValidationError as error:
         raise Problem("invalid", flaws=find_flaws(parse_json(body), shape, str(error))) from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise Problem("invalid_json", "the body is not valid JSON in UTF-8") from error
+    refuse_ambiguous(body)
+    return found
 
 
 async def raw_body(request: AnyRequest, limit: int = MAX_BODY) -> bytes:

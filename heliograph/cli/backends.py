@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import ssl
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,11 @@ class BundledServers:
         self.nats_url = self.nats_url or urls[nats]
         self.redis_url = self.redis_url or urls[valkey]
 
+    def urls_of(self, account: str) -> tuple[str, str]:
+        """(NATS, Redis) for another process: the bundled servers' under this account, else the configured ones."""
+        started = {type(server): server.url_of(account) for server in self._started}
+        return started.get(NatsServer, self.nats_url), started.get(ValkeyServer, self.redis_url)
+
     async def stop(self) -> None:
         await asyncio.gather(*(server.stop() for server in self._started))
 
@@ -84,10 +90,23 @@ def store_of(url: str, folder: Path) -> Store:
     return SqliteStore(folder / "heliograph.db")
 
 
-async def connect(store: Store, nats_url: str, redis_url: str, replicas: int = 1) -> Backends:
+def nats_tls(settings: Settings) -> ssl.SSLContext | None:
+    """What `tls://` URLs of NATS are spoken with; None = the defaults. Raises `OSError` for files that can't be read,
+    `ValueError` for half of a pair."""
+    if bool(settings.nats_cert) != bool(settings.nats_key):
+        raise ValueError("HELIOGRAPH_NATS_CERT and HELIOGRAPH_NATS_KEY go together")
+    if not (settings.nats_ca or settings.nats_cert):
+        return None
+    context = ssl.create_default_context(cafile=settings.nats_ca or None)
+    if settings.nats_cert:
+        context.load_cert_chain(settings.nats_cert, settings.nats_key)
+    return context
+
+
+async def connect(store: Store, nats_url: str, redis_url: str, settings: Settings) -> Backends:
     """Opens every connection. The store must answer; queue and cache may come later and are waited for."""
     await store.open()
-    queue = JetStreamQueue(nats_url, now, replicas=replicas)
+    queue = JetStreamQueue(nats_url, now, replicas=settings.nats_replicas, tls=nats_tls(settings))
     await queue.connect()
     return Backends(
         store=store,

@@ -24,6 +24,11 @@ class Group(NamedTuple):
     size: int
     doors: bool = False
 
+    @property
+    def account(self) -> str:
+        """Under which its processes speak to the bundled NATS and Valkey (`backends/servers/accounts.py`)."""
+        return self.name if self.name in ("api", "realtime") else "worker"
+
 
 def groups_of(options: Options, settings: Settings) -> list[Group]:
     """In the order in which they are replaced. Raises `ValueError` for what doesn't go together."""
@@ -52,15 +57,17 @@ def left_here(options: Options, groups: Sequence[Group]) -> list[str]:
 
 
 def environment_of(
-    options: Options, settings: Settings, servers: BundledServers, secrets: tuple[str, str], lab: Mapping[str, object]
-) -> dict[str, str]:
-    """What every process of the pools finds in its environment: where the servers are, and what was made for this
-    installation. All else it reads from the same file, anew whenever it starts."""
+    options: Options, settings: Settings, servers: BundledServers, account: str, secrets: tuple[str, str],
+    lab: Mapping[str, object],
+) -> dict[str, str]:  # fmt: skip
+    """What every process of a pool finds in its environment: where the servers are, with what its account may do, and
+    what was made for this installation. All else it reads from the same file, anew whenever it starts."""
+    nats_url, redis_url = servers.urls_of(account)
     own = f"http://{settings.host}:{options.port}" if options.port is not None else ""
     told = {
         "STORE_URL": settings.store_url.get_secret_value() or f"sqlite:///{options.folder.resolve() / 'heliograph.db'}",
-        "NATS_URL": servers.nats_url,
-        "REDIS_URL": servers.redis_url,
+        "NATS_URL": nats_url,
+        "REDIS_URL": redis_url,
         "USER_TOKEN_SECRET": secrets[0],
         "BOOTSTRAP_KEY": secrets[1],
         "PUBLIC_URL": settings.public_url or own,

@@ -16,6 +16,7 @@ from heliograph.autoscaling import Autoscaler, bounds_of
 from heliograph.cli.admission import door_of, quotas_of, signing_keys_of
 from heliograph.cli.backends import Backends, now
 from heliograph.cli.guards import guards_of
+from heliograph.cli.limits import limits_of
 from heliograph.cli.providers import Providers, allowed_hosts
 from heliograph.consumer import Consumer, Handle
 from heliograph.core.lanes import EMAIL, INAPP, INGEST, OUTBOX, PUSH_LANES, Lane
@@ -115,7 +116,7 @@ class Roles:
         node_id = f"rt-{secrets.token_hex(6)}"
         return RealtimeNode(
             node_id, self.tokens, b.presence, b.streams, b.bus, b.store, now,
-            presence_ttl_s=s.presence_ttl_s, heartbeat_s=s.heartbeat_s,
+            presence_ttl_s=s.presence_ttl_s, heartbeat_s=s.heartbeat_s, limits=limits_of(s),
         )  # fmt: skip
 
     def _handlers(self, names: Sequence[str]) -> list[ControllerRouterHandler]:
@@ -128,7 +129,7 @@ class Roles:
             handlers += topics.routes(b.store, callers)
             handlers += notifications.routes(b.store, callers, now)
             handlers += preferences.routes(b.store, callers, now)
-            handlers += users.routes(b.store, b.presence, callers, now, allowed_hosts(s))
+            handlers += users.routes(b.store, b.presence, b.bus, callers, now, allowed_hosts(s))
             handlers += webpush.routes(self._providers.webpush_key, callers)
             handlers += inbox.routes(b.store, InboxFanout(b.presence, b.bus, now), callers, now)
             handlers += operations.routes(b.store, b.queue, b.cells, callers, now, self.providers_in_words)

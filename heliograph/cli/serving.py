@@ -13,6 +13,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from heliograph.cli.health import Health
+from heliograph.cli.patience import PatientProtocol
 from heliograph.cli.roles import Roles
 from heliograph.settings import Settings
 from heliograph.web import application
@@ -129,7 +130,7 @@ class HealthServer:
 def _config(app: ASGIApp, ws: Any, drain_s: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=PatientProtocol,
         ws=ws,
         lifespan="off",
         log_config=None,

@@ -58,7 +58,7 @@ async def run(options: Options, console: Console) -> None:
             undo.push_async_callback(servers.stop)
         await servers.start(settings) if options.bundled else _require_urls(settings, servers)
         store = store_of(settings.store_url.get_secret_value(), options.folder)
-        backends = await connect(store, servers.nats_url, servers.redis_url, settings.nats_replicas)
+        backends = await connect(store, servers.nats_url, servers.redis_url, settings)
         undo.push_async_callback(backends.close)
         providers = providers_of(settings)
         undo.push_async_callback(providers.close)
@@ -73,8 +73,11 @@ async def run(options: Options, console: Console) -> None:
         _trace(settings, names, undo)
         supervisor = None
         if groups:
-            environment = environment_of(options, settings, servers, (token_secret, key), lab_settings)
-            supervisor = _supervisor(options, settings, groups, environment, roles)
+            environments = {
+                group.name: environment_of(options, settings, servers, group.account, (token_secret, key), lab_settings)
+                for group in groups
+            }
+            supervisor = _supervisor(options, settings, groups, environments, roles)
         http = _http(options, settings, roles, health, supervisor)
         lifeline = Lifeline(options.tell_fd) if options.tell_fd is not None else None
 
@@ -95,11 +98,13 @@ async def run(options: Options, console: Console) -> None:
 
 
 def _supervisor(
-    options: Options, settings: Settings, groups: Sequence[Group], environment: dict[str, str], roles: Roles
+    options: Options, settings: Settings, groups: Sequence[Group], environments: dict[str, dict[str, str]], roles: Roles
 ) -> Supervisor:
     def pool(group: Group) -> Pool:
         command = command_of(group.roles, options.config)
-        return Pool(group.name, lambda listener: Process(command, environment, listener), doors=group.doors)
+        return Pool(
+            group.name, lambda listener: Process(command, environments[group.name], listener), doors=group.doors
+        )
 
     pools = {group.name: (pool(group), group.size) for group in groups}
     balanced = any(group.doors for group in groups)

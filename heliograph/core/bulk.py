@@ -17,6 +17,7 @@ from heliograph.core.model import Batch, Millis, Send, User
 from heliograph.core.ports import Idempotency, Submission
 from heliograph.core.reconciling import GRACE_MS
 from heliograph.core.sending import SendRequest, fingerprint_of, flaws_of, notification_of, read, users_of
+from heliograph.core.strict_json import refuse_ambiguous
 
 MAX_SENDS: Final = 10_000
 MAX_BULK_BODY: Final = 5 * 1024 * 1024
@@ -81,7 +82,8 @@ def checked(texts: Iterable[tuple[int, bytes | msgspec.Raw]]) -> Iterator[Sound 
     for place, text in texts:
         try:
             request = _send.decode(text)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):  # the slow way finds every flaw
+            refuse_ambiguous(bytes(text))
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, Problem):  # the slow way finds every flaw
             yield _refused(place, text)
             continue
         flaw = next(_bulk_flaws(request), None)

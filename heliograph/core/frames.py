@@ -48,7 +48,13 @@ class InboxFrames(msgspec.Struct, frozen=True, array_like=True, tag="i"):
     frames: tuple[InboxFrame, ...]
 
 
-NodeMessage = NotificationFrames | InboxFrames
+class Erased(msgspec.Struct, frozen=True, array_like=True, tag="e"):
+    """These users are erased: their connections end."""
+
+    users: tuple[Key, ...]
+
+
+NodeMessage = NotificationFrames | InboxFrames | Erased
 
 _pack: Final = msgspec.msgpack.Encoder().encode
 _decoder: Final[msgspec.msgpack.Decoder[NodeMessage]] = msgspec.msgpack.Decoder(NodeMessage)
@@ -65,8 +71,12 @@ def pack_inbox(frames: Sequence[InboxFrame]) -> list[bytes]:
     return [_pack(InboxFrames(group)) for group in _groups((frame, len(frame.text)) for frame in frames)]
 
 
+def pack_erased(user: Key) -> bytes:
+    return _pack(Erased((user,)))
+
+
 def unpack(payload: bytes) -> NodeMessage:
-    """Raises `msgspec.MsgspecError` for anything that neither of the two made."""
+    """Raises `msgspec.MsgspecError` for anything that none of them made."""
     return _decoder.decode(payload)
 
 
@@ -91,6 +101,7 @@ def _groups(sized: Iterable[tuple[Frame, int]]) -> list[tuple[Frame, ...]]:
 
 BAD_FRAME: Final = 4400
 UNAUTHORIZED: Final = 4401
+FORBIDDEN: Final = 4403
 TOO_SLOW: Final = 4408
 TOO_MANY: Final = 4429
 BUG: Final = 1011

@@ -214,10 +214,13 @@ class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
         return msgspec.structs.replace(self._to(user), id=batch_subscriber_id(self.id, user), batch_id=self.id)
 
     def at_place(self, place: int) -> Notification | None:
-        """The member that stood at `place` of the request."""
-        if not self.sends:
-            return self.member(place) if place < len(self.users) else None
-        return next((self.member(index) for index, send in enumerate(self.sends) if send.place == place), None)
+        """The member that stood at `place` of the request; None also when it was erased (`core.erasing`)."""
+        if self.sends:
+            index = next((index for index, send in enumerate(self.sends, self.first) if send.place == place), None)
+        else:
+            index = place if place < len(self.users) else None
+        found = None if index is None else self.member(index)
+        return found if found is not None and found.user else None
 
     def divided(self) -> tuple[Batch, list[tuple[Send, ...]]]:
         """As stores keep a bulk: what there is to say of all of it, and its sends in parts of `PART`."""

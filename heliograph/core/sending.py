@@ -22,6 +22,7 @@ from heliograph.core.model import Batch, Channel, Millis, Notification, Type, Us
 from heliograph.core.names import TOPIC_RULE, topic_is_valid, user_id_is_valid
 from heliograph.core.ports import Idempotency, Submission
 from heliograph.core.reconciling import GRACE_MS
+from heliograph.core.strict_json import parse_json, refuse_ambiguous
 
 MAX_TITLE: Final = 200
 MAX_CATEGORY: Final = 128
@@ -85,6 +86,7 @@ def read(body: bytes) -> SendRequest:
         raise Problem("invalid", flaws=_every_flaw(parse_json(body), str(error))) from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise Problem("invalid_json", "the body is not valid JSON in UTF-8") from error
+    refuse_ambiguous(body)
     flaws = tuple(flaws_of(request))
     if flaws:
         raise Problem("invalid", flaws=flaws)
@@ -97,16 +99,9 @@ def _every_flaw(value: Any, first: str) -> tuple[Flaw, ...]:
     if not isinstance(value, dict):
         return flaws
     refused = {re.split(r"[.\[]", flaw.path)[0] for flaw in flaws}
-    sound = {"to": "nobody", "title": "-"} | {name: field for name, field in value.items() if name not in refused}
+    known = {name: field for name, field in value.items() if name in SendRequest.__struct_fields__}
+    sound = {"to": "nobody", "title": "-"} | {name: field for name, field in known.items() if name not in refused}
     return (*flaws, *flaws_of(msgspec.convert(sound, SendRequest)))
-
-
-def parse_json(body: bytes) -> Any:
-    """Any JSON value. Raises `Problem("invalid_json")`."""
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise Problem("invalid_json", "the body is not valid JSON in UTF-8") from error
 
 
 def submission(
@@ -148,8 +143,8 @@ def users_of(request: SendRequest, tenant: str, now: Millis) -> tuple[User, ...]
 
 
 def fingerprint_of(body: bytes) -> str:
-    """A digest of a request's meaning: the same JSON in another order or spacing is the same body."""
-    canonical = msgspec.json.encode(parse_json(body), order="deterministic")
+    """A digest of a valid request's meaning: the same JSON in another order or spacing is the same body."""
+    canonical = msgspec.json.encode(msgspec.json.decode(body), order="deterministic")
     return hashlib.sha256(canonical).hexdigest()
 
 

@@ -35,6 +35,11 @@ _NOT_PUBLIC: Final = tuple(
 )  # fmt: skip
 
 
+NOT_PUBLIC: Final = "its host is not public"
+_HOST: Final = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
+"""A name or an address in plain letters: no zone, and nothing percent-encoded, which a reader could decode further."""
+
+
 class SubscriptionKeys(msgspec.Struct, frozen=True):
     """Base64url: the browser's P-256 point (65 bytes) and its authentication secret (16 bytes)."""
 
@@ -87,7 +92,7 @@ def endpoint_flaw(endpoint: str, allowed_hosts: AbstractSet[str] = frozenset()) 
         return None
     if url.scheme != "https":
         return "expected an https URL"
-    return None if _may_be_public(url.hostname) else "its host is not public"
+    return None if _may_be_public(url.hostname) else NOT_PUBLIC
 
 
 def origin_of(endpoint: str) -> str:
@@ -120,6 +125,8 @@ def _parsed(endpoint: str) -> SplitResult | None:
 
 
 def _may_be_public(host: str) -> bool:
+    if not _HOST.fullmatch(host):
+        return False
     if ":" in host or host.replace(".", "").isdigit():
         return is_public(host)
     labels = host.rstrip(".").split(".")

@@ -49,7 +49,8 @@ LOST: Final = Failed("connection lost", unknown=True)
 SILENT: Final = Failed("no answer in time", unknown=True)
 CLOSED: Final = Failed("closed", unknown=False)
 CROWDED: Final = Failed("no free connection in time", unknown=False)
-FORBIDDEN: Final = Failed("its address is not public", unknown=False)
+FORBIDDEN: Final = Failed("blocked_address", unknown=False)
+"""The name leads to no public address, or the URL names one that isn't."""
 
 
 class NotPublicError(OSError):

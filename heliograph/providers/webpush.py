@@ -14,7 +14,7 @@ from typing import Final
 from heliograph.core.model import PushMessage
 from heliograph.core.outcomes import ProviderOutcome, Rejected, Unavailable, Unregistered
 from heliograph.core.ports import Clock
-from heliograph.core.subscriptions import Subscription, endpoint_flaw, origin_of, read_subscription
+from heliograph.core.subscriptions import NOT_PUBLIC, Subscription, endpoint_flaw, origin_of, read_subscription
 from heliograph.providers.http import FORBIDDEN, Answer, Failed, Http, PublicAddresses
 from heliograph.providers.vapid import Vapid
 from heliograph.providers.waiting import wall_clock
@@ -51,7 +51,7 @@ class WebPush:
         subscription = read_subscription(message.token)
         flaw = "not a subscription" if subscription is None else endpoint_flaw(subscription.endpoint, self._allowed)
         if subscription is None or flaw:
-            return Rejected(f"webpush: {flaw}")
+            return Rejected(f"webpush: {FORBIDDEN.cause if flaw == NOT_PUBLIC else flaw}")
         answer = await self._push(message, subscription, MAX_PLAINTEXT, deadline)
         if isinstance(answer, Answer) and answer.status == 413:
             answer = await self._push(message, subscription, LEAST_PLAINTEXT, deadline)

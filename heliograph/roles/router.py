@@ -141,6 +141,7 @@ class Router:
         start = _place(cursor)
         members = batch.members(start, CHUNK)
         end = start + len(members)
+        members = [member for member in members if member.user]  # an erased one is nobody
         return members, Reached(batch.key, batch.level_at(end), str(end), now, end >= batch.size)
 
 

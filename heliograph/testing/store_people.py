@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from heliograph.core.erasing import without
 from heliograph.core.errors import StoreUnavailable
 from heliograph.core.keys import ApiKey
 from heliograph.core.model import Device, Key, Millis, Preferences, Recipient, User
@@ -57,7 +58,16 @@ class MemoryPeople(MemoryTickets):
     async def erase_user(self, key: Key) -> bool:
         kept = self._kept
         theirs = {sent.notification.key for sent in kept.sent.values() if sent.notification.user_key == key}
-        known = bool(theirs) or key in kept.users or bool(await self.devices(key))
+        batches = {k: without(b.batch, key.id) for k, b in kept.batches.items() if k.tenant == key.tenant}
+        for batch_key, left in batches.items():
+            if left is not None:
+                kept.batches[batch_key].batch = left
+        known = (
+            any(left is not None for left in batches.values())
+            or bool(theirs)
+            or key in kept.users
+            or bool(await self.devices(key))
+        )
         kept.users.pop(key, None)
         kept.preferences.pop(key, None)
         kept.tickets = {k: ticket for k, ticket in kept.tickets.items() if ticket.user_key != key}

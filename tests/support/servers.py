@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from heliograph.backends.servers import NatsServer, ValkeyServer
+from heliograph.backends.servers.accounts import OPERATOR
 from tests.support.eventually import eventually
 
 
@@ -20,7 +21,8 @@ from tests.support.eventually import eventually
 async def nats_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """The URL of a NATS server that all tests of the session share: leave no streams behind that others would mind."""
     server = NatsServer(tmp_path_factory.mktemp("nats"))
-    yield await server.start()
+    await server.start()
+    yield server.url_of(OPERATOR)
     await server.stop()
 
 
@@ -28,7 +30,8 @@ async def nats_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[st
 async def redis_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """The URL of a Valkey server that all tests of the session share: each begins with `FLUSHALL` if it minds."""
     server = ValkeyServer(tmp_path_factory.mktemp("valkey"))
-    yield await server.start()
+    await server.start()
+    yield server.url_of(OPERATOR)
     await server.stop()
 
 

@@ -153,7 +153,7 @@ def routes() -> Iterator[HTTPRouteHandler]:
         *bulk.routes(nothing, callers),
         *topics.routes(nothing, callers),
         *notifications.routes(nothing, callers, nothing),
-        *users.routes(nothing, nothing, callers, nothing),
+        *users.routes(nothing, nothing, nothing, callers, nothing),
         *preferences.routes(nothing, callers, nothing),
         *webpush.routes(nothing, callers),
         *inbox.routes(nothing, nothing, callers, nothing),

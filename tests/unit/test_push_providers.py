@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from heliograph.cli.limits import realtime_origins
 from heliograph.cli.providers import Providers, allowed_hosts, providers_of
 from heliograph.providers.vapid import new_key_pair
 from heliograph.settings import load
@@ -63,3 +64,11 @@ def test_hosts_that_may_be_private() -> None:
     assert allowed_hosts(load()) == frozenset()
     found = allowed_hosts(load(webpush_allow_hosts=" 127.0.0.1:8090, LocalHost:8090,"))
     assert found == {"127.0.0.1:8090", "localhost:8090"}
+
+
+def test_which_pages_may_open_a_websocket() -> None:
+    """Every one by default; else those of the list, and clients without an Origin only if it has `none`."""
+    assert realtime_origins(load()) is None
+    assert realtime_origins(load(realtime_origins="")) == ()
+    listed = load(realtime_origins=" https://shop.example/, none,http://localhost:5173")
+    assert realtime_origins(listed) == ("https://shop.example", None, "http://localhost:5173")

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import count
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 import structlog
@@ -61,13 +63,17 @@ class NatsLink:
     """See the module. `on_up` is awaited after every (re)connect, `on_down` called after every loss.
 
     Args:
-        url: `nats://user:password@host:port`, several with commas.
+        url: `nats://user:password@host:port` or `tls://…`, several with commas.
         name: what the server's monitoring shows.
+        tls: for `tls://` URLs, where the system's authorities and no certificate of ours don't do.
     """
 
-    def __init__(self, url: str, name: str = "heliograph") -> None:
+    def __init__(self, url: str, name: str = "heliograph", tls: ssl.SSLContext | None = None) -> None:
         self._servers = url.split(",")
+        self._prefix = f"_INBOX.{user}" if (user := urlsplit(self._servers[0]).username) else "_INBOX"
+        """Answers come to subjects of our own account, so that it needs to hear nobody else's."""
         self._name = name
+        self._tls = tls
         self._client = Client()
         self._up = asyncio.Event()
         self._closing = False
@@ -184,6 +190,8 @@ class NatsLink:
         await client.connect(
             self._servers,
             name=self._name,
+            inbox_prefix=self._prefix,
+            tls=self._tls,
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnect,
             reconnected_cb=self._on_reconnect,

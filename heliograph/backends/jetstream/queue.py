@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Final
@@ -42,10 +43,13 @@ class JetStreamQueue:
     clock: the one that times of `publish_later` belong to.
     ack_wait_s: seconds after which the messages of a dead process are delivered again.
     replicas: copies of each stream in a NATS cluster.
+    tls: see `NatsLink`.
     """
 
-    def __init__(self, url: str, clock: Clock, *, ack_wait_s: float = 10.0, replicas: int = 1) -> None:
-        self.link = NatsLink(url)
+    def __init__(
+        self, url: str, clock: Clock, *, ack_wait_s: float = 10.0, replicas: int = 1, tls: ssl.SSLContext | None = None
+    ) -> None:  # fmt: skip
+        self.link = NatsLink(url, tls=tls)
         self._clock = clock
         self._ack_wait_s = ack_wait_s
         self._topology = Topology(self.link, ack_wait_s, replicas)

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from heliograph.backends.mongo.connection import Document
+from heliograph.core.erasing import sends_without, without
 from heliograph.core.lifecycle import Event, History
 from heliograph.core.model import (
     Batch,
@@ -114,6 +115,15 @@ def _batch_document(batch: Batch, check_at: Millis) -> Document:
 
 def event_document(event: Event) -> Document:
     return {"i": event.id, "token": event.token, "content": text(event)}
+
+
+def without_user(document: Document, user: str) -> Document:
+    """What must be set in a batch's document so that it says nothing of a user; empty = it doesn't."""
+    parts = enumerate(map(_sends.decode, document.get("parts", ())))
+    left = {f"parts.{part}": sends_without(sends, user) for part, sends in parts}
+    found = {name: text(sends) for name, sends in left.items() if sends is not None}
+    whole = without(_batch.decode(document["content"]), user)
+    return found if whole is None else {**found, "content": text(whole)}
 
 
 def batch_of(document: Document, part: int) -> Batch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from msgspec.structs import replace
@@ -11,13 +12,16 @@ from pymongo import DeleteOne
 from heliograph.backends.mongo.connection import Connected, Document, reaching
 from heliograph.backends.mongo.documents import (
     ADDRESS,
+    LEVELS,
     USER_FIELDS,
+    batch_id_of,
     id_of,
     ids_of,
     preferences_of,
     text,
     user_fields,
     user_of,
+    without_user,
 )
 from heliograph.core.model import Device, Key, Millis, Preferences, Recipient, User
 
@@ -68,10 +72,12 @@ class People(Connected):
         """The user last: an erasure that was cut off is found unfinished when it is repeated."""
         theirs = {"tenant": key.tenant, "user": key.id}
         sends, letters = self._database.sends, self._database.dead_letters
-        ids = [document["id"] async for document in sends.find(theirs, {"id": 1})]
+        found = [document async for document in sends.find(theirs, {"id": 1, "batch": 1})]
+        ids = [document["id"] for document in found]
         for start in range(0, len(ids), _PORTION):
             portion = {"$in": ids[start : start + _PORTION]}
             await letters.delete_many({"tenant": key.tenant, "notification_id": portion})
+        left = await self._leave_batches(key, {document["batch"] for document in found if "batch" in document})
         deleted = [
             await sends.delete_many(theirs),
             await self._database.tickets.delete_many(theirs),
@@ -79,7 +85,23 @@ class People(Connected):
             await self._database.subscriptions.delete_many(theirs),
             await self._database.users.delete_one({"_id": id_of(key)}),
         ]
-        return any(result.deleted_count for result in deleted)
+        return left or any(result.deleted_count for result in deleted)
+
+    async def _leave_batches(self, key: Key, made: AbstractSet[str]) -> bool:
+        """Takes them out of the batches that made a notification of theirs, and of those that still may."""
+        sends = self._database.sends
+        ids = [batch_id_of(Key(key.tenant, batch)) for batch in made]
+        unexpanded = {"level": {"$in": LEVELS}, "expanded": False, "tenant": key.tenant}
+        wanted = {"content": 1, "parts": 1}
+        found = [document async for document in sends.find({"_id": {"$in": ids}}, wanted)]
+        found += [document async for document in sends.find(unexpanded, wanted)]
+        rewritten = False
+        for document in found:
+            changes = without_user(document, key.id)
+            if changes:
+                rewritten = True
+                await sends.update_one({"_id": document["_id"]}, {"$set": changes})
+        return rewritten
 
     @reaching
     async def add_device(self, device: Device) -> Device:

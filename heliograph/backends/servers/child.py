@@ -1,4 +1,4 @@
-"""One server process, supervised: restarted with backoff whenever it dies, until it is stopped.
+"""One server process, supervised: restarted with backoff whenever it dies or is unwell for long, until it is stopped.
 
 Writes the process's folder and its pid there. Never leaves it behind: it dies with us, even by kill -9, and one that a
 platform without that gift left behind is ended before the next one starts.
@@ -22,6 +22,11 @@ _READY_WITHIN_S: Final = 20.0
 _STOP_WITHIN_S: Final = 5.0
 _BACKOFF_S: Final = (0.05, 5.0)
 _STEADY_AFTER_S: Final = 10.0
+_PROBE_EVERY_S: Final = 2.0
+_PROBE_WITHIN_S: Final = 2.0
+_UNWELL_S: Final = (10.0, 300.0)
+"""How long a server may be unwell before it is started anew. Doubles each time that doesn't help: a full disk stays
+full, but NATS can't write again after there is space until it is restarted (measured on 2.15)."""
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -33,20 +38,23 @@ class ServerFailed(RuntimeError):  # noqa: N818 - a state of the world, like tho
 
 
 class Child:
-    """One supervised process: started, restarted with backoff whenever it dies, until `stop`.
+    """One supervised process: started, restarted with backoff whenever it dies or doesn't get well, until `stop`.
 
     Args:
         prepare: writes what the process reads and returns its command line; called before every start.
         answers: whether the process, and no other on its port, serves; may raise `OSError`.
+        healthy: None while it can do all its work, else what it says of itself; may raise `OSError`.
     """
 
     def __init__(
-        self, name: str, folder: Path, prepare: Callable[[], list[str]], answers: Callable[[], Awaitable[bool]]
-    ) -> None:
+        self, name: str, folder: Path, prepare: Callable[[], list[str]], answers: Callable[[], Awaitable[bool]],
+        healthy: Callable[[], Awaitable[str | None]],
+    ) -> None:  # fmt: skip
         self._name = name
         self._folder = folder
         self._prepare = prepare
         self._answers = answers
+        self._healthy = healthy
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
 
@@ -60,7 +68,7 @@ class Child:
         self._folder.mkdir(parents=True, exist_ok=True)
         await _end_leftover(self._folder, self._name)
         await self._spawn()
-        self._watch = asyncio.create_task(self._supervise())
+        self._watch = asyncio.create_task(self._keep())
         try:
             await asyncio.wait_for(self._serving(), _READY_WITHIN_S)
         except (TimeoutError, ServerFailed) as error:
@@ -105,6 +113,11 @@ class Child:
                     return
             await asyncio.sleep(0.005)
 
+    async def _keep(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._supervise())
+            tasks.create_task(self._probe())
+
     async def _supervise(self) -> None:
         loop = asyncio.get_running_loop()
         backoff = _BACKOFF_S[0]
@@ -120,6 +133,36 @@ class Child:
                 await self._spawn()
             except OSError as error:
                 log.warning("server_not_started", action="restart", server=self._name, error=str(error))
+
+    async def _probe(self) -> None:
+        """Asks it now and then how it is; ends it, so that it is started anew, when it isn't well for long."""
+        loop = asyncio.get_running_loop()
+        unwell_since, patience_s = None, _UNWELL_S[0]
+        while True:
+            await asyncio.sleep(_PROBE_EVERY_S)
+            complaint = await self._complaint()
+            if complaint is None:
+                unwell_since, patience_s = None, _UNWELL_S[0]
+                continue
+            if unwell_since is None:
+                log.warning("server_unwell", action="wait", server=self._name, why=complaint, for_s=patience_s)
+                unwell_since = loop.time()
+            if loop.time() - unwell_since >= patience_s:
+                log.warning("server_unwell", action="restart", server=self._name, why=complaint)
+                unwell_since, patience_s = None, min(_UNWELL_S[1], patience_s * 2)
+                self._kill()
+
+    async def _complaint(self) -> str | None:
+        try:
+            return await asyncio.wait_for(self._healthy(), _PROBE_WITHIN_S)
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:  # also TimeoutError
+            return repr(error)
+
+    def _kill(self) -> None:
+        """By force: what does not answer need not listen. `_supervise` sees it end."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
 
 
 def die_with(parent: int, by: signal.Signals = signal.SIGKILL) -> Callable[[], None]:

@@ -10,7 +10,8 @@ import msgspec
 
 from heliograph.backends.sqlite.connection import DatabaseFile, changed
 from heliograph.backends.sqlite.statements import Row, insert, json_text, keys_text, listed
-from heliograph.core.model import Device, Key, Millis, Preferences, Recipient, User
+from heliograph.core.erasing import sends_without, without
+from heliograph.core.model import Batch, Device, Key, Millis, Preferences, Recipient, Send, User
 
 USER_JSON: Final = """
     '{"data":' || coalesce(u.data, 'null') || ',' || substr(json_object('tenant', u.tenant, 'id', u.id,
@@ -60,7 +61,23 @@ ERASURE: Final = (
     "DELETE FROM users WHERE tenant = ? AND id = ?",
 )
 """Each binds (tenant, user), the first two the tenant once more before it."""
+THEIR_BATCHES: Final = f"""
+    SELECT DISTINCT batch {THEIR_NOTIFICATIONS} AND batch IS NOT NULL
+    UNION SELECT id FROM batches WHERE level IN (0, 1, 2) AND expanded = 0 AND +tenant = ?
+"""
+"""Those that made a notification of theirs, and those that still may: few, so found without the tenant (`+`)."""
+BATCHES_NAMED: Final = """
+    SELECT b.content, b.seq FROM json_each(?) AS k CROSS JOIN batches AS b ON b.tenant = ? AND b.id = k.value
+"""
+REWRITE_BATCH: Final = "UPDATE batches SET content = ? WHERE seq = ?"
+PARTS_NAMED: Final = """
+    SELECT s.content, s.batch, s.part FROM json_each(?) AS k
+    CROSS JOIN batch_sends AS s ON s.tenant = ? AND s.batch = k.value
+"""
+REWRITE_PART: Final = "UPDATE batch_sends SET content = ? WHERE tenant = ? AND batch = ? AND part = ?"
 
+_batch: Final = msgspec.json.Decoder(Batch)
+_sends: Final = msgspec.json.Decoder(list[Send])
 _recipients: Final = msgspec.json.Decoder(list[Recipient])
 _preferences: Final = msgspec.json.Decoder(list[Preferences])
 
@@ -111,5 +128,26 @@ def user_row(user: User) -> Row:
 
 
 def _erase(connection: apsw.Connection, key: Key) -> bool:
-    erased = [changed(connection, sql, (key.tenant, key.tenant, key.id)[3 - sql.count("?") :]) for sql in ERASURE]
-    return any(erased)
+    left = _leave_batches(connection, key)
+    erased = [changed(connection, sql, (key.tenant, key.tenant, key.id)[3 - sql.count("?") :]) > 0 for sql in ERASURE]
+    return left or any(erased)
+
+
+def _leave_batches(connection: apsw.Connection, key: Key) -> bool:
+    ids = [row[0] for row in connection.execute(THEIR_BATCHES, (key.tenant, key.id, key.tenant)).fetchall()]
+    named = (json_text(ids), key.tenant)
+    batches = [
+        (json_text(left), seq)
+        for content, seq in connection.execute(BATCHES_NAMED, named).fetchall()
+        if (left := without(_batch.decode(str(content)), key.id)) is not None
+    ]
+    parts = [
+        (json_text(rest), key.tenant, batch, part)
+        for content, batch, part in connection.execute(PARTS_NAMED, named).fetchall()
+        if (rest := sends_without(_sends.decode(str(content)), key.id)) is not None
+    ]
+    for batch_row in batches:
+        connection.execute(REWRITE_BATCH, batch_row)
+    for part_row in parts:
+        connection.execute(REWRITE_PART, part_row)
+    return bool(batches or parts)

@@ -127,11 +127,13 @@ def _doing(inbox: Inbox, gates: dict[str, Gate], webhook: EventWebhook) -> list[
 
 
 def _files() -> list[HTTPRouteHandler]:
-    @get("/lab/page/page.css", media_type="text/css")
+    nosniff = {"X-Content-Type-Options": "nosniff"}
+
+    @get("/lab/page/page.css", media_type="text/css", response_headers=nosniff)
     async def style() -> str:
         return _file("page.css")
 
-    @get("/lab/page/page.js", media_type="text/javascript")
+    @get("/lab/page/page.js", media_type="text/javascript", response_headers=nosniff)
     async def script() -> str:
         return _file("page.js")
 

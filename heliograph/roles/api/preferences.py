@@ -17,7 +17,8 @@ from heliograph.core.errors import Flaw, Problem
 from heliograph.core.headers import header_flaw
 from heliograph.core.model import CHANNELS, Channel, Key, Preferences
 from heliograph.core.ports import Clock, Store
-from heliograph.core.sending import MAX_CATEGORY, parse_json
+from heliograph.core.sending import MAX_CATEGORY
+from heliograph.core.strict_json import parse_json
 from heliograph.roles.api.users import user_key
 from heliograph.web import MANAGE, READ, AnyRequest, Callers, json, raw_body
 

@@ -17,9 +17,10 @@ from heliograph.core.flaws import data_flaw
 from heliograph.core.ids import new_device_id
 from heliograph.core.model import Device, DeviceKind, Key, User
 from heliograph.core.names import user_id_is_valid
-from heliograph.core.ports import Clock, PresenceCache, Store
+from heliograph.core.ports import Bus, Clock, PresenceCache, Store
 from heliograph.core.sending import USER_ID_RULE, ShortText, person_flaws
 from heliograph.core.subscriptions import subscription_flaws
+from heliograph.fanout import tell_erased
 from heliograph.web import MANAGE, READ, AnyRequest, Callers, json, no_content, raw_body, read_body
 
 MAX_TOKEN_TTL_S: Final = 30 * 86_400
@@ -69,14 +70,15 @@ def _device_value(wanted: DeviceInput, allowed_hosts: AbstractSet[str]) -> str:
 
 
 def routes(
-    store: Store, presence: PresenceCache, callers: Callers, clock: Clock, allowed_hosts: AbstractSet[str] = frozenset()
-) -> list[ControllerRouterHandler]:
+    store: Store, presence: PresenceCache, bus: Bus, callers: Callers, clock: Clock,
+    allowed_hosts: AbstractSet[str] = frozenset(),
+) -> list[ControllerRouterHandler]:  # fmt: skip
     """`allowed_hosts`: `host:port` that Web Push endpoints may name although they aren't public: a provider lab."""
-    return [*_user_routes(store, presence, callers, clock), *_device_routes(store, callers, clock, allowed_hosts)]
+    return [*_user_routes(store, presence, bus, callers, clock), *_device_routes(store, callers, clock, allowed_hosts)]
 
 
 def _user_routes(
-    store: Store, presence: PresenceCache, callers: Callers, clock: Clock
+    store: Store, presence: PresenceCache, bus: Bus, callers: Callers, clock: Clock
 ) -> list[ControllerRouterHandler]:
     @put("/v1/users/{user_id:str}", opt={**MANAGE, "body": UserInput}, summary="Create or replace a user")
     async def put_user(request: AnyRequest, user_id: FromPath[str]) -> Response[bytes]:
@@ -99,8 +101,10 @@ def _user_routes(
     @delete("/v1/users/{user_id:str}", opt=MANAGE, summary="Erase a user everywhere")
     async def delete_user(request: AnyRequest, user_id: FromPath[str]) -> Response[None]:
         key = Key(await callers.tenant(request), user_id)
+        nodes = (await presence.look([key], clock()))[0].nodes
         await presence.forget(key)  # first: if the cache is away, nothing is done and the call can be repeated
         known = await store.erase_user(key)
+        await tell_erased(bus, key, nodes)
         if not known:
             raise Problem("not_found")
         return no_content()

@@ -20,7 +20,7 @@ from heliograph import telemetry
 from heliograph.access import UserTokens
 from heliograph.batching import Batcher
 from heliograph.core.errors import Overloaded, PresenceUnavailable, StoreUnavailable
-from heliograph.core.frames import InboxFrame, NotificationFrames, unpack, with_unread
+from heliograph.core.frames import FORBIDDEN, Erased, InboxFrame, NotificationFrames, unpack, with_unread
 from heliograph.core.model import Engagement, Key
 from heliograph.core.ports import Bus, Clock, PresenceCache, Store, UserStreams
 from heliograph.fanout import InboxFanout
@@ -170,8 +170,16 @@ class RealtimeNode:
             return
         if isinstance(message, NotificationFrames):
             self._hub.notify(message.frames)
+        elif isinstance(message, Erased):
+            self._end(message.users)
         else:
             self._tell(message.frames)
+
+    def _end(self, users: Sequence[Key]) -> None:
+        for key in users:
+            user = self._hub.user(key)
+            for connection in user.connections if user else ():
+                connection.close(FORBIDDEN, "the user was erased")
 
     def _tell(self, frames: Sequence[InboxFrame]) -> None:
         for user, texts in self._hub.here(frames).items():

@@ -33,6 +33,9 @@ class Limits(msgspec.Struct, frozen=True):
     that doesn't acknowledge."""
     held: int = 1_000
     """Frames that may arrive while a connection opens; more are fetched from the stream afterwards."""
+    origins: tuple[str | None, ...] | None = None
+    """Pages that may connect, as browsers name them in `Origin`; None among them = clients that send none. None
+    instead of a list = all: no cookie and no address is a credential here, so a foreign page has none to misuse."""
 
 
 class Counters(msgspec.Struct):

@@ -47,7 +47,9 @@ class RealtimeSocket(asyncio.Protocol):
         self._node = node
         self._connection: Connection | None = None
         self._fragments: list[bytes] | None = None
-        self._protocol: Protocol = ServerProtocol(max_size=node.limits.frame_bytes, logger=_log)
+        self._protocol: Protocol = ServerProtocol(
+            origins=cast("Any", node.limits.origins), max_size=node.limits.frame_bytes, logger=_log
+        )
 
     # --- from the transport -------------------------------------------------------------------------------------------
 

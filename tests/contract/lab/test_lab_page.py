@@ -191,3 +191,15 @@ async def test_events_are_sent_from_the_page(api: httpx.AsyncClient, lab: Lab) -
 async def test_a_message_that_is_gone_is_told(api: httpx.AsyncClient) -> None:
     """After clearing, say."""
     assert "isn’t here any more" in await page(api, id="lab_99", tab="nonsense", provider="nobody", all="perhaps")
+
+
+async def test_its_files_are_what_they_say(api: httpx.AsyncClient) -> None:
+    """No browser guesses that a style is a script; the page names its own files only."""
+    for name, kind in (("page.css", "text/css"), ("page.js", "text/javascript")):
+        answer = await api.get(f"/lab/page/{name}")
+        assert answer.headers["content-type"].startswith(kind)
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    answer = await api.get("/lab")
+    assert policy(answer)["default-src"] == policy(answer)["frame-ancestors"] == "'none'"
+    assert policy(answer)["script-src"] == "'self'"
+    assert (answer.headers["x-content-type-options"], answer.headers["referrer-policy"]) == ("nosniff", "same-origin")

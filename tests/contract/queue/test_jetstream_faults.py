@@ -13,9 +13,10 @@ import structlog
 
 from heliograph.backends.jetstream import JetStreamQueue
 from heliograph.backends.jetstream.envelope import NAK, receipt
-from heliograph.backends.jetstream.link import Outgoing
+from heliograph.backends.jetstream.link import NatsLink, Outgoing
 from heliograph.backends.jetstream.packing import pack
 from heliograph.backends.servers import NatsServer
+from heliograph.backends.servers.accounts import OPERATOR
 from heliograph.core.errors import QueueUnavailable
 from heliograph.core.lanes import INGEST, LANES
 from heliograph.core.model import Level
@@ -155,11 +156,14 @@ async def test_a_late_acknowledgement_settles_nothing_new(
         assert (await queue.lanes())["ingest", Level.P0].depth == 1
 
 
-async def test_a_consumer_that_was_deleted_is_made_again(queue: JetStreamQueue) -> None:
+async def test_a_consumer_that_was_deleted_is_made_again(server: NatsServer, queue: JetStreamQueue) -> None:
     """Nobody publishes into a missing stream here: the one who pulls must find out alone."""
     waiting = asyncio.create_task(queue.pull(INGEST, 10))
     await queue.lanes()
-    await queue.link.request_many([Outgoing("$JS.API.CONSUMER.DELETE.lane_ingest.router-p0", b"")], 2)
+    somebody = NatsLink(server.url_of(OPERATOR))  # no account of ours may
+    await somebody.open()
+    await somebody.request_many([Outgoing("$JS.API.CONSUMER.DELETE.lane_ingest.router-p0", b"")], 2)
+    await somebody.close()
     await queue.publish(INGEST, [ingest("n")])
     assert names(await asyncio.wait_for(waiting, 10)) == ["n"]
 

@@ -15,7 +15,7 @@ from nats.errors import Error as NatsError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from heliograph.backends.servers import NatsServer, ServerFailed, ValkeyServer
+from heliograph.backends.servers import NatsServer, ServerFailed, ValkeyServer, child
 from tests.support.eventually import eventually
 
 Server = NatsServer | ValkeyServer
@@ -64,8 +64,11 @@ async def test_stopped_is_stopped(server: Server) -> None:
 async def test_a_leftover_does_not_block_a_start(server: Server, tmp_path: Path) -> None:
     """A server that an earlier run left in the folder is ended before ours starts."""
     await server.start()
-    left = server.pid
+    left, supervising = server.pid, server._child._watch
     assert left
+    assert supervising
+    supervising.cancel()  # with the earlier run, who kept it running ended too
+    await asyncio.wait({supervising})
     successor = type(server)(tmp_path)
     url = await successor.start()
     assert not alive(left)
@@ -157,3 +160,44 @@ async def main():
     await asyncio.Event().wait()
 asyncio.run(main())
 """
+
+
+async def test_one_that_is_frozen_is_started_anew(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that lives and does nothing is no server: it is ended by force and comes back on its port."""
+    for name, value in (("_PROBE_EVERY_S", 0.05), ("_PROBE_WITHIN_S", 0.1), ("_UNWELL_S", (0.2, 1.0))):
+        monkeypatch.setattr(child, name, value)
+    url = await server.start()
+    first = server.pid
+    assert first
+    os.kill(first, signal.SIGSTOP)
+
+    async def another() -> bool:
+        return server.pid not in {None, first} and await _answers(url)
+
+    await eventually(another)
+
+
+async def test_one_that_cannot_write_is_unwell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What NATS's full health check says is what counts: it answers every client, and yet is started anew."""
+    for name, value in (("_PROBE_EVERY_S", 0.05), ("_UNWELL_S", (0.2, 60.0))):
+        monkeypatch.setattr(child, name, value)
+    server = NatsServer(tmp_path)
+    url = await server.start()
+    first = server.pid
+    told: list[str] = []
+
+    async def full() -> str | None:
+        """As it answers on a full disk (reliability notes, 1.2)."""
+        if server.pid != first:
+            return None
+        told.append(url)
+        return '{"status":"unavailable","error":"JetStream stream \'$G > lane_ingest\' is not current"}'
+
+    monkeypatch.setattr(server._child, "_healthy", full)
+
+    async def another() -> bool:
+        return server.pid not in {None, first} and await _answers(url)
+
+    await eventually(another)
+    assert len(told) > 1, "not at the first sign"
+    await server.stop()

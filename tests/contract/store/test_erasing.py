@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from heliograph.core.model import Device, Key, Level, User
-from heliograph.core.ports import Accepted, Begun, Store
+import msgspec
+
+from heliograph.core.model import Batch, Device, Key, Level, Send, User
+from heliograph.core.ports import Accepted, Begun, Reached, Store
 from tests.contract.store.examples import (
     NOW,
     TENANT,
@@ -100,3 +102,32 @@ async def test_very_many_notifications_of_one_person(store: Store) -> None:
     await store.bury([letter(one) for one in many])
     await store.erase_user(ANNA)
     assert (await store.dead_count(), await inbox_ids(store)) == (0, [])
+
+
+async def test_batches_forget_them_and_keep_everybodys_place(store: Store) -> None:
+    """Lists and bulks, expanded or not: their id is gone, what was said to them alone too; others keep their ids."""
+    sends = tuple(Send(place, notification(user, id="")) for place, user in enumerate(("ben", "anna")))
+    bulk_send = Batch("bat_bulk", TENANT, "alert", NOW, sends=sends)
+    made = [batch("anna", "ben"), bulk_send, batch("anna")]
+    await store.accept([submission(one) for one in made])
+    both = made[0]
+    member = both.member(0)
+    await store.expand([member, both.member(1)], NOW, Reached(both.key, both.level, "2", NOW, done=True))
+    assert await store.erase_user(ANNA) is True
+    left = [await store.batch(one.key) for one in made]
+    assert all(one is not None and b"anna" not in msgspec.json.encode(one) for one in left)
+    first, second, third = [one for one in left if one]
+    assert (first.member(1), second.member(0)) == (both.member(1), bulk_send.member(0))
+    assert first.at_place(0) is second.at_place(1) is third.at_place(0) is None
+    assert (first.size, second.size, third.content and third.content.title) == (2, 2, "")
+    assert await store.histories([member.key]) == [None]
+    assert await store.erase_user(ANNA) is False
+
+
+async def test_a_namesakes_batches_are_not_touched(store: Store) -> None:
+    """The same user id in another tenant."""
+    theirs = batch("anna", tenant="zoo")
+    await store.accept([submission(theirs)])
+    await store.put_user(User(TENANT, "anna"))
+    await store.erase_user(ANNA)
+    assert await store.batch(theirs.key) == theirs

@@ -37,6 +37,13 @@ def test_an_array_and_lines_say_the_same() -> None:
     assert [one.place for one in told] == [0, 1]
 
 
+def test_a_name_twice_spoils_its_own_send_only() -> None:
+    """Readers take such a send differently: it is refused by its place."""
+    found = list(bulk.checked(enumerate([b'{"to": "a", "title": "x", "to": "b"}', msgspec.json.encode(FINE)])))
+    assert [(type(one), one.code) if isinstance(one, Rejected) else type(one) for one in found] == [
+        (Rejected, "invalid_json"), Sound]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("body", "lines", "code"),
     [

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from heliograph.core import pacing
-from heliograph.core.pacing import MARGIN_MS, Pace, PaceRules
+from heliograph.core.pacing import MARGIN_MS, Pace, PaceRules, fresh, rate_at, slowed, take
 from tests.unit.given import T0
 
 SETTINGS = settings(max_examples=150, deadline=None, database=None)
@@ -165,3 +166,54 @@ def test_the_wait_is_until_the_next_token(rules: PaceRules, later_ms: int, urgen
     assert got.count == 0
     soon = now + int(got.wait_s * 1000 * 0.99) - 1
     assert soon <= now or pacing.take(pace, rules, 1, urgent, soon)[1].count == 0
+
+
+class Bucket(RuleBasedStateMachine):
+    """A bucket against the plainest model there is: whoever counts what was granted in any second, and when it was told
+    to stop, never sees more than the ceiling allows, nor anything in a pause."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rules = PaceRules(10.0, reserve=0.2, ramp_s=5.0)
+        self.now = T0
+        self.pace = fresh(self.rules, T0)
+        self.granted: list[tuple[int, int]] = []
+        self.paused_until = 0
+
+    @rule(ms=st.integers(1, 3_000))
+    def time_passes(self, ms: int) -> None:
+        self.now += ms
+
+    @rule(wanted=st.integers(1, 30), urgent=st.booleans())
+    def calls_begin(self, wanted: int, urgent: bool) -> None:
+        self.pace, taken = take(self.pace, self.rules, wanted, urgent, self.now)
+        assert 0 <= taken.count <= wanted
+        assert (taken.count > 0) != (taken.wait_s > 0), "either tokens or a time to wait for them"
+        if taken.count:
+            assert self.now >= self.paused_until
+            self.granted.append((self.now, taken.count))
+
+    @rule(after_s=st.one_of(st.none(), st.floats(0.01, 5)), ago_ms=st.integers(0, 500))
+    def the_provider_says_slower(self, after_s: float | None, ago_ms: int) -> None:
+        before = rate_at(self.pace, self.rules, max(self.now, self.pace.since))
+        self.pace = slowed(self.pace, self.rules, after_s, self.now - ago_ms, self.now)
+        self.paused_until = max(self.paused_until, self.now + round(1000 * (1.0 if after_s is None else after_s)))
+        assert rate_at(self.pace, self.rules, self.pace.since) <= before + 1e-9
+
+    @invariant()
+    def never_more_than_the_ceiling(self) -> None:
+        """In any stretch that ends now: a full bucket at its start, and the ceiling's worth for as long as it took."""
+        total = 0
+        for at, count in reversed(self.granted):
+            total += count
+            assert total <= self.rules.ceiling * (1 + (self.now - at) / 1000) + 1
+
+    @invariant()
+    def nothing_is_lost_for_ever(self) -> None:
+        """After the pause and a ramp, P0 gets a token."""
+        later = max(self.now, self.pace.since) + 10_000
+        assert take(self.pace, self.rules, 1, True, later)[1].count == 1
+
+
+TestBucket = Bucket.TestCase
+TestBucket.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

@@ -14,7 +14,7 @@ MODULES = sorted(path.relative_to(FOLDER) for path in FOLDER.rglob("*.py"))
 ALLOWED = {
     "__future__", "collections", "datetime", "email", "enum", "functools", "hashlib", "ipaddress", "itertools",
     "math", "os", "re", "typing", "urllib.parse",
-    "msgspec",  # plain values
+    "msgspec", "jiter",  # plain values
     "jinja2", "markupsafe",  # text into text, for mails
 }  # fmt: skip
 """Modules that a pure function may need: `os` for `urandom` alone, `datetime` to write times, not to ask for them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from heliograph.core.model import Level
 from heliograph.core.outcomes import (
@@ -133,3 +134,51 @@ def test_an_excused_attempt_is_never_the_last(outcome: ProviderOutcome) -> None:
     assert isinstance(after_failure(policy, 99, outcome, T0, lambda: 0.5, excused=True), TryAgain)
     assert isinstance(after_failure(policy, 99, outcome, T0, lambda: 0.5), GiveUp)
     assert isinstance(after_failure(policy, 1, Rejected("550"), T0, lambda: 0.5, excused=True), GiveUp)
+
+
+class OneItem(RuleBasedStateMachine):
+    """An item against a plain model of it: a count of failures that were its own, and the earliest time of the next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.policy = RetryPolicy(base_s=2.0, ceiling_s=60.0, max_attempts=4)
+        self.now = T0
+        self.counted = 0
+        self.due = T0
+        self.dead = False
+
+    @precondition(lambda self: not self.dead)
+    @rule(outcome=TRANSIENT, draw=DRAWS, is_open=st.booleans(), late_ms=st.integers(0, 10_000))
+    def it_fails(self, outcome: ProviderOutcome, draw: float, is_open: bool, late_ms: int) -> None:
+        self.now = max(self.now, self.due) + late_ms
+        excused = excuses(outcome, is_open)
+        found = after_failure(self.policy, self.counted + 1, outcome, self.now, lambda: draw, excused=excused)
+        self.counted += not excused
+        self.dead = isinstance(found, GiveUp)
+        assert self.dead == (self.counted >= self.policy.max_attempts and not excused)
+        if isinstance(found, TryAgain):
+            asked_s = getattr(outcome, "after_s", None)
+            most_s = (asked_s + self.policy.base_s) if asked_s is not None else self.policy.ceiling_s
+            assert self.now + 1000 * (asked_s or 0) <= found.at <= self.now + 1000 * most_s + 1
+            self.due = found.at
+
+    @precondition(lambda self: not self.dead)
+    @rule(outcome=st.sampled_from([Rejected("550"), Unregistered("gone")]))
+    def it_is_refused(self, outcome: ProviderOutcome) -> None:
+        """For good, whatever the count says."""
+        self.dead = isinstance(after_failure(self.policy, self.counted + 1, outcome, self.now, float), GiveUp)
+        assert self.dead
+
+    @precondition(lambda self: self.dead)
+    @rule()
+    def it_is_replayed(self) -> None:
+        """A dead letter that is replayed has all its attempts again."""
+        self.counted, self.dead = 0, False
+
+    @invariant()
+    def never_more_attempts_than_allowed(self) -> None:
+        assert self.counted <= self.policy.max_attempts
+
+
+TestOneItem = OneItem.TestCase
+TestOneItem.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

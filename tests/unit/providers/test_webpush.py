@@ -78,7 +78,7 @@ async def test_one_that_is_too_large_is_sent_again_smaller(provider: WebPush, ht
         ("no json", "webpush: not a subscription"),
         ('{"endpoint": "https://push.example"}', "webpush: not a subscription"),
         (to("http://push.example/1").token, "webpush: expected an https URL"),
-        (to("https://10.0.0.1/1").token, "webpush: its host is not public"),
+        (to("https://10.0.0.1/1").token, "webpush: blocked_address"),
         (to("http://127.0.0.1:8090/1").token, "webpush: expected an https URL"),
     ],
 )
@@ -114,7 +114,7 @@ async def test_no_answer(provider: WebPush, http: Any, failure: Failed, unknown:
 async def test_a_name_that_leads_inside(provider: WebPush, http: Any) -> None:
     """No use in trying again."""
     http.answers = [FORBIDDEN]
-    assert await provider.send(to()) == Rejected("webpush: its address is not public")
+    assert await provider.send(to()) == Rejected("webpush: blocked_address")
 
 
 async def test_closes_its_pool(http: Any) -> None:

@@ -114,7 +114,7 @@ class Service(World):
             *bulk.routes(bulk.BulkSending(self.sending, self.store, self.clock), callers),
             *topics.routes(self.store, callers),
             *notifications.routes(self.store, callers, self.clock),
-            *users.routes(self.store, self.presence, callers, self.clock),
+            *users.routes(self.store, self.presence, self.bus, callers, self.clock),
             *preferences.routes(self.store, callers, self.clock),
             *inbox.routes(self.store, fanout, callers, self.clock),
             *webpush.routes("BPublic", callers),

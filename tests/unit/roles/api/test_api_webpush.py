@@ -58,7 +58,7 @@ async def test_what_is_no_subscription(service: Service, value: Any, paths: set[
 async def test_a_lab_may_be_allowed(service: Service) -> None:
     """The very host and port that the settings name."""
     routes = users.routes(
-        service.store, service.presence, service.callers, service.clock, frozenset({"127.0.0.1:8090"})
+        service.store, service.presence, service.bus, service.callers, service.clock, frozenset({"127.0.0.1:8090"})
     )
     service.app = application(routes, ready=service.ready, before_metrics=service.refresh)
     for port, status in ((8090, 201), (8091, 422)):

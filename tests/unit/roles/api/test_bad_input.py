@@ -66,12 +66,48 @@ async def test_a_flawed_send_names_every_flaw(service: Service, fields: dict[str
         b"", b"{", b"hello", b'{"to": "anna", "title": "x"}}', b'{"to": "anna", "title": NaN}', b"\xff\xfe",
         b'{"to": "anna", "title": "\\ud800"}', b'{"to": "anna", "title": "\xed\xa0\x80"}', b"[" * 200_000,
         b'{"to": "anna", "title": "x", "data": ' + b'{"a":' * 40_000 + b"1" + b"}" * 40_001,
+        b'\xef\xbb\xbf{"to": "anna", "title": "x"}', b'{"to": "anna", "title": "x", "ttl_s": ' + b"9" * 5_000 + b"}",
+        b'{"to": "anna", "title": "x", "data": {"n": ' + b"9" * 5_000 + b"}}",
+        b'{"to": "anna", "title": "x", "data": {"n": -Infinity}}',
+        b'{"to": "anna", "title": "x", "data": {"\\ud800": 1}}',
+        b'{"to": "anna", "title": "x", "to": "bert"}', b'{"to": "anna", "title": "x", "\\u0074o": "bert"}',
+        b'{"to": "anna", "title": "x", "data": {"a": [{"b": 1, "b": 2}]}}',
     ],
 )  # fmt: skip
 async def test_what_is_not_json_is_a_400(service: Service, raw: bytes) -> None:
-    """Also NaN, lone surrogates and nesting without an end; the next request is answered as ever."""
+    """Also NaN, lone surrogates, a byte order mark, integers of 5,000 digits, nesting without an end, and a name that
+    stands twice, which readers take differently; the next request is answered as ever."""
     assert await refused(service, 400, "invalid_json", raw=raw) == {}
     assert await service.send()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "raw"),
+    [
+        ("PUT", "/v1/users/anna", b'{"email": "a@b.example", "email": "c@d.example"}'),
+        ("PUT", "/v1/users/anna/preferences", b'{"channels": {"email": true, "email": false}}'),
+    ],
+)
+async def test_a_name_twice_is_a_400_everywhere(service: Service, method: str, path: str, raw: bytes) -> None:
+    """Not only in a send."""
+    before = service.kept
+    (await service.call(method, path, raw=raw)).problem(400, "invalid_json")
+    assert service.kept == before
+
+
+@pytest.mark.parametrize(
+    ("fields", "paths"),
+    [
+        ({"to": {"$ne": None}}, {"to.$ne"}), ({"$where": "1"}, {"$where"}), ({"a.b": 1}, {"a.b"}),
+        ({"to": {"id": {"$gt": ""}}}, {"to.id"}), ({"tenant_id": "other"}, {"tenant_id"}),
+        ({"status": "sent", "attempts": 0, "_id": "x"}, {"status", "attempts", "_id"}),
+    ],
+)  # fmt: skip
+async def test_no_operator_and_no_inner_field_gets_in(
+    service: Service, fields: dict[str, Any], paths: set[str]
+) -> None:
+    """What a document database would take for a query, and what only we may write, are unknown fields."""
+    assert set(await refused(service, 422, "invalid", body={**GOOD, **fields})) == paths
 
 
 @pytest.mark.parametrize("raw", [b"[]", b"null", b'"to"', b"5", b'[{"to": "anna", "title": "x"}]'])
@@ -191,7 +227,7 @@ async def test_every_body_is_checked_like_that(
         ("/v1/inbox?limit=-1", {"limit"}), ("/v1/inbox?limit=%D9%A1", {"limit"}),
         ("/v1/inbox?limit=1&limit=2", {"limit"}),
         ("/v1/inbox?unread=yes", {"unread"}), ("/v1/inbox?archived=1", {"archived"}),
-        ("/v1/inbox?cursor=5", {"cursor"}),
+        ("/v1/inbox?cursor=5", {"cursor"}), ("/v1/inbox?unread[$ne]=true", {"unread[$ne]"}),
         ("/v1/inbox?cursor=ntf_" + "x" * 100, {"cursor"}), ("/v1/inbox?page=2", {"page"}),
         ("/v1/inbox?unread=x&limit=x&archived=x&cursor=x", {"unread", "limit", "archived", "cursor"}),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import structlog
 
 from heliograph.core.model import Key
 from heliograph.testing.store import MemoryStore
@@ -70,6 +71,18 @@ async def test_a_foreign_object_answers_like_an_unknown_one(
     assert snapshot(service.store) == before
     own = await service.call("GET", f"/v1/notifications/{ours.ids['notification']}")
     assert own.status == 200
+
+
+async def test_who_asks_for_it_leaves_a_trace(service: Service) -> None:
+    """Answers look alike, so the log must tell who tries ids of others; never with the whole key."""
+    ours = await Ours(service).make()
+    with structlog.testing.capture_logs() as lines:
+        await service.call("GET", f"/v1/notifications/{ours.ids['notification']}", key=service.other_key)
+    (line,) = [line for line in lines if line.get("action") == "audit"]
+    assert (line["code"], line["method"], line["client"]) == ("not_found", "GET", "127.0.0.1")
+    assert line["path"] == f"/v1/notifications/{ours.ids['notification']}"
+    assert service.other_key.startswith(line["key"])
+    assert len(line["key"]) == len("hg_sk_abcd")
 
 
 @pytest.mark.parametrize("path", ["/v1/inbox/{}/read", "/v1/inbox/{}/archive", "/v1/inbox/{}/seen"])

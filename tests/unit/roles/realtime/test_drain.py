@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from heliograph.core.frames import InboxFrame, pack_inbox, read_all_text
+from heliograph.core.frames import InboxFrame, pack_erased, pack_inbox, read_all_text
 from heliograph.core.model import Key
-from tests.unit.roles.realtime.world import ANNA, World
+from tests.unit.roles.realtime.world import ANNA, BERT, World
 
 
 @pytest.fixture
@@ -127,3 +127,13 @@ async def test_run_ends_on_stop() -> None:
     assert client.link.got("inbox")
     stop.set()
     await running
+
+
+async def test_the_connections_of_an_erased_user_end() -> None:
+    """4403 on every tab, and the lease goes; others stay."""
+    world = World()
+    anna, again, bert = await world.connect(), await world.connect(), await world.connect(BERT)
+    await world.node._receive(pack_erased(ANNA))
+    await world.settle()
+    assert [client.link.closed for client in (anna, again, bert)] == [4403, 4403, None]
+    assert {user for user, _, _ in world.cache.leases} == {BERT}

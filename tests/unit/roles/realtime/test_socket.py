@@ -128,6 +128,30 @@ async def test_a_bad_handshake(head: bytes, status: bytes) -> None:
     assert world.node.counters.accepted == 0
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        (b"origin: https://shop.example\r\n", b"101"), (b"origin: https://evil.example\r\n", b"403"),
+        (b"origin: null\r\n", b"403"), (b"", b"403"), (b"origin: https://shop.example.evil.example\r\n", b"403"),
+        (b"origin: https://shop.example\r\norigin: https://evil.example\r\n", b"400"),
+    ],
+)  # fmt: skip
+async def test_pages_that_may_connect(origin: bytes, status: bytes) -> None:
+    """With a list of origins, every other page is refused before the upgrade, and so is who names none."""
+    world = World(Limits(origins=("https://shop.example",)))
+    line, transport = answer_to(world, HEAD % (b"/v1/realtime", origin))
+    assert line.split()[1] == status
+    assert world.node.counters.accepted == (status == b"101")
+    assert transport.is_closed is (status != b"101")
+
+
+@pytest.mark.parametrize("origins", [None, (None, "https://shop.example")])
+async def test_apps_name_no_page(origins: tuple[str | None, ...] | None) -> None:
+    """Without a list, and with `none` in it, clients without an Origin are welcome."""
+    line, _ = answer_to(World(Limits(origins=origins)), HEAD % (b"/v1/realtime", b""))
+    assert line.split()[1] == b"101"
+
+
 async def test_draining_answers_503() -> None:
     world = World()
     await world.node.drain(0.1)
@@ -256,6 +280,54 @@ def test_any_bytes(chunks: list[bytes]) -> None:
         peer = await connected(World())
         for chunk in chunks:
             peer.socket.data_received(chunk)
+        peer.socket.connection_lost(None)
+
+    asyncio.run(run())
+
+
+FRAMES = st.lists(
+    st.tuples(
+        st.booleans(),  # fin
+        st.integers(0, 7),  # the reserved bits
+        st.integers(0, 15),  # opcode
+        st.booleans(),  # masked, as a client must
+        st.one_of(st.none(), st.sampled_from([0, 125, 126, 65_535, 2**63 - 1, 2**64 - 1])),  # a length that is a lie
+        st.one_of(
+            st.binary(max_size=140),
+            st.sampled_from([
+                b'{"t":"ping"}', b'{"t":"ack","offset":-1}', b'{"t":"read","id":5}', b'{"t":' * 50, b"[" * 16_000,
+                b'{"t":"ack","offset":1e999}', b"\xff\xfe", b"\x03\xe8", b'{"t":"connect","token":"x"}', b"null",
+            ]),
+        ),
+    ),
+    max_size=10,
+)  # fmt: skip
+
+
+def raw_frame(fin: bool, reserved: int, opcode: int, masked: bool, said: int | None, payload: bytes) -> bytes:
+    """RFC 6455 section 5.2, with anything in any of its fields; the mask is zeros."""
+    size = len(payload) if said is None else said
+    short = size if size < 126 else 126 if size < 65_536 else 127
+    length = b"" if short < 126 else size.to_bytes(2 if short == 126 else 8, "big")
+    return bytes((fin << 7 | reserved << 4 | opcode, masked << 7 | short)) + length + b"\0" * 4 * masked + payload
+
+
+@settings(max_examples=300, deadline=None)
+@given(FRAMES)
+def test_any_frames(frames: list[tuple[bool, int, int, bool, int | None, bytes]]) -> None:
+    """Frames with something wrong in any field: no exception, at most one close code, and one that may be sent; a
+    client beside it is served on."""
+
+    async def run() -> None:
+        world = World()
+        peer, beside = await connected(world), await connected(world)
+        for frame in frames:
+            peer.socket.data_received(raw_frame(*frame))
+        peer.carry()
+        assert peer.code is None or (1000 <= peer.code < 5000 and peer.code not in (1005, 1006, 1015))
+        beside.client.send_text(b'{"t":"ping"}')
+        beside.carry()
+        assert [bytes(frame.data) for frame in beside.frames()][-1] == b'{"t":"pong"}'
         peer.socket.connection_lost(None)
 
     asyncio.run(run())
