@@ -113,7 +113,10 @@ class Bench:
         self._first = 0
 
     async def load(self, server: Server, *, connections: int, **wanted: Any) -> Sample:
-        """One run of the load generator against a server; `wanted` = further fields of `Plan`."""
+        """One run of the load generator against a server; `wanted` = further fields of `Plan`.
+
+        Raises RuntimeError for an answer 4xx: what was measured then is how fast a request is refused.
+        """
         lasts = {"seconds": self.seconds, "warmup_s": min(_WARMUP_S, self.seconds)}
         given = {"body": BODY, "users": USERS, "first": self._first, **lasts, **wanted}
         plan = Plan(port=server.port, key=KEY, connections=connections, **given)
@@ -121,6 +124,8 @@ class Bench:
         before = server.cpu_s()
         outcome = msgspec.json.decode(await run_module("load", given=msgspec.json.encode(plan)), type=Outcome)
         after = server.cpu_s()
+        if refused := {status for status in outcome.statuses if 400 <= status < 500}:
+            raise RuntimeError(f"{server.name} refused requests: {refused}")
         return Sample(outcome, {name: used - before.get(name, 0.0) for name, used in after.items()})
 
 

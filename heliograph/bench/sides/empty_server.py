@@ -18,7 +18,7 @@ from heliograph.access import ServerKeys, UserTokens
 from heliograph.bench.clock import now
 from heliograph.core.bulk import MAX_BULK_BODY
 from heliograph.core.ports import AccessStore
-from heliograph.web import AnyRequest, Callers, application, json, raw_body
+from heliograph.web import SEND, AnyRequest, Callers, application, json, raw_body
 
 
 def main() -> None:
@@ -26,13 +26,13 @@ def main() -> None:
     keys = ServerKeys(no_store, now, os.environ["HELIOGRAPH_BOOTSTRAP_KEY"])
     callers = Callers(keys, UserTokens("", now))
 
-    @post(["/v1/send", "/send"], status_code=202)
+    @post(["/v1/send", "/send"], status_code=202, opt=SEND)
     async def send(request: AnyRequest) -> Response[bytes]:
         await callers.tenant(request)
         await raw_body(request)
         return json({"id": "ntf_00000000000000000000000000", "status": "accepted"}, 202)
 
-    @post("/v1/send/bulk", status_code=202, request_max_body_size=MAX_BULK_BODY)
+    @post("/v1/send/bulk", status_code=202, opt=SEND, request_max_body_size=MAX_BULK_BODY)
     async def send_bulk(request: AnyRequest) -> Response[bytes]:
         await callers.tenant(request)
         await raw_body(request, MAX_BULK_BODY)
