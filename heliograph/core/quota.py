@@ -15,6 +15,8 @@ import msgspec
 from heliograph.core.model import Millis
 
 _DAY_MS: Final = 86_400_000
+_ROUNDING_MS: Final = 1e-2
+"""A float that counts milliseconds since 1970 is right to a few ten-thousandths."""
 
 
 class Quota(msgspec.Struct, frozen=True):
@@ -61,7 +63,7 @@ def spend(usage: Usage, quota: Quota, count: int, now: Millis) -> tuple[Usage, E
         one_ms = 1000 / quota.rate
         over_ms = earned_at + one_ms - now - max(one_ms, quota.window_s * 1000)
         # Nobody owes a day's worth, unless somebody's clock was wrong: that must not lock anybody out.
-        if over_ms > 1e-6 and earned_at < now + _DAY_MS:
+        if over_ms > _ROUNDING_MS and earned_at < now + _DAY_MS:
             return usage, Exceeded("rate", max(1, math.ceil(over_ms / 1000)))
         earned_at = (now if earned_at >= now + _DAY_MS else earned_at) + count * one_ms
     return Usage(earned_at, day, taken + count), None
