@@ -40,10 +40,13 @@ _LEASE: Final = ("zremrangebyscore", "zadd", "pttl", "pexpire", "zrem")
 _STREAM: Final = ("hset", "hget", "hmget", "hincrby", "xadd", "xrange", "zscore", "del")
 
 API: Final = Rights(
-    ("lane.ingest.>", _NODES, *_PREPARE, *_MEASURE), (), _PERSON + _ACCOUNTS_CELLS, (*_LOOK, "del", "set")
+    ("lane.ingest.>", "crowd.ingest.>", _NODES, *_PREPARE, *_MEASURE),
+    (),
+    _PERSON + _ACCOUNTS_CELLS,
+    (*_LOOK, "del", "set"),
 )
 WORKER: Final = Rights(
-    ("lane.>", "retry.>", _NODES, "$JS.ACK.>", "$JS.API.CONSUMER.MSG.NEXT.>", *_PREPARE, *_MEASURE), (),
+    ("lane.>", "crowd.>", "retry.>", _NODES, "$JS.ACK.>", "$JS.API.CONSUMER.MSG.NEXT.>", *_PREPARE, *_MEASURE), (),
     _PERSON + _ACCOUNTS_CELLS, (*_LOOK, *_LEASE, *_STREAM, "set"),
 )  # fmt: skip
 REALTIME: Final = Rights((_NODES, *_PREPARE), (_NODES,), _PERSON + _ACCOUNTS_CELLS, (*_LOOK, *_LEASE, *_STREAM, "set"))
