@@ -222,6 +222,9 @@ class NatsLink:
             found[0].answer(found[1], message.data)
 
     async def _on_error(self, error: Exception) -> None:
+        if "permissions violation" in str(error).lower():  # the account's rights and our subjects have parted
+            log.error("bug", action="connection", error=str(error))
+            return
         if self._complained or self._closing:
             log.debug("queue_error", action="connection", error=repr(error))
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +14,9 @@ from nats.aio.client import Client
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
+from heliograph.backends import redis as redis_backend
 from heliograph.backends.jetstream import JetStreamQueue
+from heliograph.backends.jetstream.topology import KINDS
 from heliograph.backends.redis import RedisCells, RedisPresence, RedisStreams
 from heliograph.backends.servers import NatsServer, ValkeyServer
 from heliograph.backends.servers.accounts import ACCOUNTS, OPERATOR
@@ -71,6 +74,17 @@ async def refused_or_not(client: Client, violations: list[str], allowed: bool) -
         await eventually(told)
     await client.flush()
     assert await told() is not allowed
+
+
+async def test_workers_reach_every_kind_of_lane_and_every_command_of_our_scripts() -> None:
+    """A new kind of subject, or a new command in a script, needs its right: without it a lane stands still."""
+    for account in (ACCOUNTS["worker"], ACCOUNTS["supervisor"]):
+        assert {f"{kind}.>" for kind in KINDS} <= set(account.publish)
+        texts = [path.read_text("utf-8") for path in Path(redis_backend.__file__).parent.glob("*.py")]
+        used = {found.lower() for text in texts for found in re.findall(r"redis\.call\('([A-Z]+)'", text)}
+        assert len(used) > 10
+        assert used <= set(account.commands)
+    assert {"lane.ingest.>", "crowd.ingest.>"} <= set(ACCOUNTS["api"].publish)
 
 
 PUBLISHES = [
