@@ -63,6 +63,7 @@ async def peer(name: str, folder: Path, lab: int) -> AsyncIterator[Peer]:
         environment = {
             "PEER_PORT": str(port), "PEER_REDIS_URL": f"redis://127.0.0.1:{redis}/0",
             "PEER_SENDGRID_URL": f"http://127.0.0.1:{lab}/sendgrid", "PEER_SENDGRID_KEY": _KEY, "NODE_ENV": "production",
+            "PYTHONWARNINGS": "ignore",  # Celery's, about root
         }  # fmt: skip
         if name == BULLMQ_MONGO:
             url, mongo = await undo.enter_async_context(_secantus(folder))

@@ -43,7 +43,9 @@ SCENARIOS: Final = (
     Scenario("smtp", "The SMTP provider, beside a bare loop of its client."),
     Scenario("webhooks", "SendGrid's events, beside the store's commits alone."),
     Scenario(
-        "peers", "The same job by FastAPI + Celery and by Express + BullMQ (`make peers` installs them).", on_demand=True
+        "peers",
+        "The same job by FastAPI + Celery and by Express + BullMQ (`make peers` installs them).",
+        on_demand=True,
     ),
 )
 ALL: Final = tuple(scenario for scenario in SCENARIOS if not scenario.on_demand)

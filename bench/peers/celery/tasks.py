@@ -15,6 +15,7 @@ GREEN_THREADS = 100
 app = Celery("peer", broker=os.environ["PEER_REDIS_URL"])
 app.conf.update(
     broker_pool_limit=GREEN_THREADS,
+    broker_transport_options={"max_connections": 2 * GREEN_THREADS},  # 10 by default: acknowledgements would fail
     task_acks_late=True,
     task_ignore_result=True,
     task_reject_on_worker_lost=True,

@@ -210,9 +210,7 @@ async def _fanouts(
             bench.say(f"{where}: {_FANOUT}")
             waves = max(1, round(_PER_SECOND["bus"] * bench.seconds / max(pages, _WAVE)))
             each = max(1, _WAVE // pages)
-            fanouts.append(
-                total([await _wave(found, streams, realtime, clients, pages, each) for _ in range(waves)])
-            )
+            fanouts.append(total([await _wave(found, streams, realtime, clients, pages, each) for _ in range(waves)]))
             bench.say(f"{where}: {_WHOLE}")
             each = min(_EACH, max(1, round(_PER_SECOND["whole"] * bench.seconds / pages)))
             wholes.append(await _whole(realtime, api, clients, pages, each))
@@ -226,10 +224,10 @@ async def _wave(
     found: Parts, streams: RedisStreams, realtime: Server, clients: Clients, pages: int, each: int
 ) -> Fanout:
     users = [Key(TENANT, user(number)) for number in range(pages)]
+    await clients.begin(each, acks=False)  # first: the node looks into streams by itself now and then
+    before = _cpu_s(realtime)
     node, payloads = await _packed(streams, users * each)
-    bus = NatsBus(found.queue.link)
-    await clients.begin(each, acks=False)
-    before, started = _cpu_s(realtime), time.time()
+    bus, started = NatsBus(found.queue.link), time.time()
     for payload in payloads:
         await bus.send(node, payload)
     at = await clients.over(pages * each)
@@ -242,7 +240,9 @@ async def _packed(streams: RedisStreams, users: Sequence[Key]) -> tuple[str, lis
     nodes: set[str] = set()
     for start in range(0, len(users), _CHUNK):
         made = [_entry(one) for one in users[start : start + _CHUNK]]
-        for (key, notification_id, planned, payload), place in zip(made, await streams.append(made, now()), strict=True):
+        for (key, notification_id, planned, payload), place in zip(
+            made, await streams.append(made, now()), strict=True
+        ):
             assert place
             nodes.update(place.nodes)
             entry = StreamEntry(place.position.offset, notification_id, planned, payload)
