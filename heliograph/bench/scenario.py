@@ -71,7 +71,7 @@ class Result(msgspec.Struct, kw_only=True):
     notes: list[str] = []
 
 
-class NotInstalled(Exception):
+class NotInstalledError(Exception):
     """What the scenario needs is installed on demand, and isn't. The message says how."""
 
 

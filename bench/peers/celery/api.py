@@ -1,4 +1,7 @@
-"""The API's half: POST /send validates, enqueues, answers 202. `def`, as FastAPI's documentation says for calls that block."""
+"""The API's half: POST /send validates, enqueues, answers 202.
+
+`def`, not `async def`, as FastAPI's documentation says for calls that block.
+"""
 
 import uuid
 from typing import Any

@@ -1,8 +1,8 @@
 """The worker's half: one SendGrid call a task. Settings as Celery's documentation recommends for many short I/O tasks.
 
 gevent pool (docs: Concurrency), `broker_pool_limit` as many as green threads, no rate limits and no results (docs:
-Optimizing, Tasks), no gossip and mingling between workers. `acks_late`: a task is acknowledged when it is done, so that a
-worker's death loses nothing; Heliograph's lanes do the same.
+Optimizing, Tasks), no gossip and mingling between workers. `acks_late`: a task is acknowledged when it is done, so
+that a worker's death loses nothing; Heliograph's lanes do the same.
 """
 
 import os

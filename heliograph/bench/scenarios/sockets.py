@@ -52,8 +52,7 @@ _FANOUT, _WHOLE = "fan-out alone", "bulk send to page"
 _NOTES: Final = (
     "memory: growth of the real-time process' resident memory; the kernel's buffers are not in it.",
     "A processor second is one of the real-time process with all its threads, so deliveries a second on one core.",
-    "Bulk send to page: durable, routed, acknowledged by every page, one `delivered` event each. Its deliveries a "
-    "second are those of two processes, the clients and three servers on the same machine.",
+    "Bulk send to page: durable, routed, acknowledged by every page, one `delivered` event each.",
     "Fan-out alone: over the bus from frames that are there already; nothing is acknowledged.",
 )
 
@@ -125,7 +124,7 @@ async def run(bench: Bench) -> Result:
                 fanouts, wholes = await _fanouts(bench, found, realtime, api, clients, pages)
     return Result(
         name="sockets", title=f"{pages:,} open pages on one real-time process",
-        measurements=_measurements(opened, fanouts, wholes), figures=_figures(opened, fanouts, wholes),
+        measurements=_measurements(opened, fanouts, wholes), figures=figures(opened, fanouts, wholes),
         notes=[*_NOTES],
     )  # fmt: skip
 
@@ -302,7 +301,7 @@ def _measurements(opened: Opened, fanouts: list[Fanout], wholes: list[Fanout]) -
     ]  # fmt: skip
 
 
-def _figures(opened: Opened, fanouts: list[Fanout], wholes: list[Fanout]) -> list[Figure]:
+def figures(opened: Opened, fanouts: list[Fanout], wholes: list[Fanout]) -> list[Figure]:
     alone, whole = [one.a_core for one in fanouts], [one.a_core for one in wholes]
     return [
         figure("memory a socket", [opened.kb], unit="KB", goal=15.0, at_least=False),

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from heliograph.bench.registry import SCENARIOS, Scenario
+from heliograph.bench.registry import ALL, Scenario
 from heliograph.bench.report import Report, read, write
 from heliograph.bench.scenario import SHORT, Bench, Result
 
@@ -25,7 +25,7 @@ async def _all(folder: Path) -> list[Result]:
             return await scenario.run(Bench(SHORT, folder, lambda _: None))
 
     async with asyncio.TaskGroup() as group:
-        running = [group.create_task(one(scenario)) for scenario in SCENARIOS]
+        running = [group.create_task(one(scenario)) for scenario in ALL]
     return [task.result() for task in running]
 
 
@@ -35,8 +35,8 @@ async def test_every_scenario_runs_and_its_result_is_whole(tmp_path: Path) -> No
 
     written = write(report, tmp_path / "result.json")
     assert read(written[0]) == report
-    assert [ElementTree.parse(chart).getroot().tag[-3:] for chart in written[1:]] == ["svg"] * len(SCENARIOS)
-    assert [result.name for result in report.scenarios] == [scenario.name for scenario in SCENARIOS]
+    assert [ElementTree.parse(chart).getroot().tag[-3:] for chart in written[1:]] == ["svg"] * len(ALL)
+    assert [result.name for result in report.scenarios] == [scenario.name for scenario in ALL]
     for result in report.scenarios:
         assert all(one.rate > 0 and not one.failures for one in result.measurements), result.name
         assert all(math.isfinite(one.value) for one in result.figures), result.name
