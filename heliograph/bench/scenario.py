@@ -84,6 +84,7 @@ class Options(msgspec.Struct, kw_only=True, frozen=True):
     stored: notifications that are there already in `growth`, ascending.
     store_url: of a MongoDB for `cost`; empty = SQLite.
     sockets: open pages in `sockets`.
+    share: of the items that `drain` and `push` work off. at_once: what can't meet runs at the same time (`recovery`).
     """
 
     seconds: float = 5.0
@@ -94,10 +95,13 @@ class Options(msgspec.Struct, kw_only=True, frozen=True):
     stored: tuple[int, ...] = (10_000, 300_000)
     store_url: str = ""
     sockets: int = 2_000
+    share: float = 1.0
+    at_once: bool = False
 
 
 SHORT: Final = Options(
     seconds=0.25, rounds=1, connections=(8,), rates=(100.0,), waiting=500, stored=(500, 2_000), sockets=100,
+    share=0.1, at_once=True,
 )  # fmt: skip
 """A look at everything, for tests and the curious: its figures mean nothing."""
 
