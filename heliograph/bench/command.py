@@ -18,7 +18,7 @@ from heliograph.bench.compare import changes
 from heliograph.bench.registry import ALL, SCENARIOS, Scenario
 from heliograph.bench.report import RESULTS, Report, read, show, write
 from heliograph.bench.scenario import SHORT, Bench, NotInstalledError, Options, Result
-from heliograph.telemetry import configure_logging
+from heliograph.logs import configure_logging
 
 app = typer.Typer(
     no_args_is_help=True,

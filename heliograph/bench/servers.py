@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import sys
@@ -23,6 +24,9 @@ import aiohttp
 
 KEY: Final = "hg_sk_benchmark_bootstrap_key_000000"
 _START_S: Final = 30.0
+_PORTS: Final = range(20_000, 32_000)
+"""Below those that Linux gives to outgoing connections (`ip_local_port_range`): none can take a server's."""
+_given: Final[set[int]] = set()
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -192,15 +196,21 @@ async def ready(server: Server) -> None:
 
 
 def free_port(together: int) -> int:
+    """The first of so many free ports in a row; never one that was given before."""
     while True:
-        with socket.create_server(("127.0.0.1", 0)) as first:
-            port = int(first.getsockname()[1])
-        try:
-            for following in range(port, port + together):
-                socket.create_server(("127.0.0.1", following)).close()
-        except OSError:
-            continue
-        return port
+        first = random.choice(_PORTS)
+        wanted = range(first, first + together)
+        if _given.isdisjoint(wanted) and all(_is_free(port) for port in wanted):
+            _given.update(wanted)
+            return first
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def process_cpu_s(pid: int) -> float:
