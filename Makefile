@@ -7,7 +7,7 @@ CHROMIUM := /usr/bin/chromium
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up lab test check audit fix unit e2e sdk openapi browser demo bench chaos lock alerts clean
+.PHONY: help setup up lab test check audit fix unit e2e sdk openapi browser demo bench peers chaos lock alerts clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /\1\t/' | expand -t 10
@@ -86,6 +86,16 @@ chaos: $(VENV)/.test ## the long profile of the chaos tests
 bench: setup ## the benchmarks, with their limits measured in the same run; ARGS="drain --seconds 2"
 	@$(BIN)/heliograph bench $(or $(ARGS),all)
 
+PEERS := bench/peers
+$(PEERS)/.installed: $(PEERS)/celery/requirements.txt $(PEERS)/bullmq/package-lock.json
+	@echo "Installing the peers into $(PEERS) ..."
+	@$(PYTHON) -m venv $(PEERS)/.venv
+	@$(PEERS)/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@cd $(PEERS)/bullmq && npm ci --silent --no-progress
+	@touch $@
+
+peers: setup $(PEERS)/.installed ## what `heliograph bench peers` measures itself against: Celery and BullMQ
+
 lock: ## compile the requirements anew (needs uv)
 	@$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
 		pyproject.toml requirements/build.in -o requirements/runtime.txt
@@ -93,6 +103,8 @@ lock: ## compile the requirements anew (needs uv)
 		--extra otel pyproject.toml requirements/build.in -c requirements/runtime.txt -o requirements/otel.txt
 	@$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
 		--extra test pyproject.toml requirements/build.in -c requirements/runtime.txt -o requirements/test.txt
+	@$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
+		$(PEERS)/celery/requirements.in -o $(PEERS)/celery/requirements.txt
 
 alerts: ## test the alert rules with promtool (needs Go; builds it once, ten minutes)
 	@go run github.com/prometheus/prometheus/cmd/promtool@v0.316.0 test rules deploy/prometheus/alerts_test.yml

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, NoReturn, TypeVar
 
 import msgspec
 import typer
@@ -15,9 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from heliograph.bench.compare import changes
-from heliograph.bench.registry import SCENARIOS, Scenario
+from heliograph.bench.registry import ALL, SCENARIOS, Scenario
 from heliograph.bench.report import RESULTS, Report, read, show, write
-from heliograph.bench.scenario import SHORT, Bench, Options, Result
+from heliograph.bench.scenario import SHORT, Bench, NotInstalledError, Options, Result
+from heliograph.logs import configure_logging
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,17 +39,19 @@ Rates = Annotated[str | None, typer.Option(help=f"online, offline: sends a secon
 Waiting = Annotated[int | None, typer.Option(min=1, help=f"priority, recovery: the backlog; {_DEFAULT.waiting}.")]
 Stored = Annotated[str | None, typer.Option(help=f"growth: stored before, ascending; {_DEFAULT.stored}.")]
 StoreUrl = Annotated[str | None, typer.Option(help="cost: a MongoDB of your own for it, instead of SQLite.")]
+Sockets = Annotated[int | None, typer.Option(min=1, help=f"sockets: open pages; {_DEFAULT.sockets}.")]
 Json = Annotated[Path | None, typer.Option(help=f"Where the result goes, instead of into {RESULTS}/.")]
 
 
 def _command(scenarios: Sequence[Scenario]) -> Callable[..., None]:
     def command(
         *, seconds: Seconds = None, rounds: Rounds = None, connections: Connections = None, rates: Rates = None,
-        waiting: Waiting = None, stored: Stored = None, store_url: StoreUrl = None, short: Short = False,
-        json: Json = None,
+        waiting: Waiting = None, stored: Stored = None, store_url: StoreUrl = None, sockets: Sockets = None,
+        short: Short = False, json: Json = None,
     ) -> None:  # fmt: skip
         given = {
             "seconds": seconds, "rounds": rounds, "waiting": waiting, "store_url": store_url,
+            "sockets": sockets,
             "connections": _numbers(connections, int), "rates": _numbers(rates, float), "stored": _numbers(stored, int),
         }  # fmt: skip
         chosen = {name: value for name, value in given.items() if value is not None}
@@ -59,7 +62,7 @@ def _command(scenarios: Sequence[Scenario]) -> Callable[..., None]:
 
 for each in SCENARIOS:
     app.command(each.name, help=each.help)(_command([each]))
-app.command("all", help="Every scenario, one after the other.")(_command(SCENARIOS))
+app.command("all", help="Every scenario but peers, one after the other.")(_command(ALL))
 
 
 @app.command("compare")
@@ -68,8 +71,12 @@ def compare(before: Path, after: Path) -> None:
     try:
         console.print(changes(read(before), read(after)))
     except (OSError, msgspec.MsgspecError) as error:
-        Console(stderr=True).print(f"[red]heliograph: {error}[/]", soft_wrap=True, highlight=False)
-        raise typer.Exit(1) from error
+        _fail(error)
+
+
+def _fail(error: Exception) -> NoReturn:
+    Console(stderr=True).print(f"[red]heliograph: {error}[/]", soft_wrap=True, highlight=False)
+    raise typer.Exit(1) from error
 
 
 def _numbers(text: str | None, kind: Callable[[str], T]) -> tuple[T, ...] | None:
@@ -80,7 +87,11 @@ def _numbers(text: str | None, kind: Callable[[str], T]) -> tuple[T, ...] | None
 
 
 def _measure(scenarios: Sequence[Scenario], options: Options, json: Path | None) -> None:
-    report = uvloop.run(measure(scenarios, options))
+    configure_logging("warning", "text")
+    try:
+        report = uvloop.run(measure(scenarios, options))
+    except NotInstalledError as error:
+        _fail(error)
     show(report, console)
     for path in write(report, json or RESULTS / f"{report.at.replace(':', '')}.json"):
         console.print(f"Written: {path}", soft_wrap=True, highlight=False)

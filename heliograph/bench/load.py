@@ -62,6 +62,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     """
     seconds, requests: what was measured, without the warm-up. whole_s, answered, cpu_s: all in all, with it; `cpu_s` is
         what the load generator itself used.
+    began_at: when the first request left, seconds since 1970.
     answers: histogram of request to answer; arrivals: of request to WebSocket.
     statuses: answers per HTTP status. lost: notifications that never arrived.
     meant_at, answered_at: with `Plan.stamps`: by request, seconds since 1970.
@@ -76,6 +77,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     statuses: dict[int, int]
     lost: int = 0
     cpu_s: float
+    began_at: float = 0.0
     meant_at: dict[int, float] = {}
     answered_at: dict[int, float] = {}
 
@@ -127,6 +129,7 @@ class Load:
             arrivals=Histogram.of_ns(self._arrivals).to_json(),
             statuses=dict(self._statuses),
             lost=len(self._sent),
+            began_at=self._epoch + began,
             meant_at=self._meant_at,
             answered_at=self._answered_at,
             cpu_s=_cpu_s() - cpu,

@@ -13,8 +13,11 @@ from heliograph.bench.scenario import Bench, Result
 
 
 class Scenario(NamedTuple):
+    """`on_demand`: needs what is installed on demand; not part of `all`."""
+
     name: str
     help: str
+    on_demand: bool = False
 
     @property
     def run(self) -> Callable[[Bench], Awaitable[Result]]:
@@ -31,6 +34,7 @@ SCENARIOS: Final = (
     Scenario(
         "priority", "P0 from its 202 to the provider while a crowd of P2 waits and the provider's pace is used up."
     ),
+    Scenario("sockets", "Open pages: memory each, how fast they connect, deliveries for a processor second."),
     Scenario("recovery", "How fast a backlog goes after an outage: of the provider, and of the queue's data."),
     Scenario("growth", "Throughput with few and with many notifications stored."),
     Scenario("cost", "Commands, rows and messages a notification under load: exact, on any machine."),
@@ -38,4 +42,10 @@ SCENARIOS: Final = (
     Scenario("push", "The push worker into FCM, beside a bare HTTP client and `firebase-admin`."),
     Scenario("smtp", "The SMTP provider, beside a bare loop of its client."),
     Scenario("webhooks", "SendGrid's events, beside the store's commits alone."),
+    Scenario(
+        "peers",
+        "The same job by FastAPI + Celery and by Express + BullMQ (`make peers` installs them).",
+        on_demand=True,
+    ),
 )
+ALL: Final = tuple(scenario for scenario in SCENARIOS if not scenario.on_demand)

@@ -71,6 +71,10 @@ class Result(msgspec.Struct, kw_only=True):
     notes: list[str] = []
 
 
+class NotInstalledError(Exception):
+    """What the scenario needs is installed on demand, and isn't. The message says how."""
+
+
 class Options(msgspec.Struct, kw_only=True, frozen=True):
     """How large a run is.
 
@@ -79,6 +83,8 @@ class Options(msgspec.Struct, kw_only=True, frozen=True):
     waiting: notifications in front of P0 in `priority`, and in the backlogs of `recovery`.
     stored: notifications that are there already in `growth`, ascending.
     store_url: of a MongoDB for `cost`; empty = SQLite.
+    sockets: open pages in `sockets`.
+    share: of the items that `drain` and `push` work off. at_once: what can't meet runs at the same time (`recovery`).
     """
 
     seconds: float = 5.0
@@ -88,10 +94,14 @@ class Options(msgspec.Struct, kw_only=True, frozen=True):
     waiting: int = 100_000
     stored: tuple[int, ...] = (10_000, 300_000)
     store_url: str = ""
+    sockets: int = 2_000
+    share: float = 1.0
+    at_once: bool = False
 
 
 SHORT: Final = Options(
-    seconds=0.25, rounds=1, connections=(8,), rates=(100.0,), waiting=500, stored=(500, 2_000)
+    seconds=0.25, rounds=1, connections=(8,), rates=(100.0,), waiting=500, stored=(500, 2_000), sockets=100,
+    share=0.1, at_once=True,
 )  # fmt: skip
 """A look at everything, for tests and the curious: its figures mean nothing."""
 
@@ -118,8 +128,8 @@ class Bench:
         Raises RuntimeError for an answer 4xx: what was measured then is how fast a request is refused.
         """
         lasts = {"seconds": self.seconds, "warmup_s": min(_WARMUP_S, self.seconds)}
-        given = {"body": BODY, "users": USERS, "first": self._first, **lasts, **wanted}
-        plan = Plan(port=server.port, key=KEY, connections=connections, **given)
+        given = {"key": KEY, "body": BODY, "users": USERS, "first": self._first, **lasts, **wanted}
+        plan = Plan(port=server.port, connections=connections, **given)
         self._first += 10_000_000
         before = server.cpu_s()
         outcome = msgspec.json.decode(await run_module("load", given=msgspec.json.encode(plan)), type=Outcome)

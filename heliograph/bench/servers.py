@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import sys
@@ -23,6 +24,9 @@ import aiohttp
 
 KEY: Final = "hg_sk_benchmark_bootstrap_key_000000"
 _START_S: Final = 30.0
+_PORTS: Final = range(20_000, 32_000)
+"""Below those that Linux gives to outgoing connections (`ip_local_port_range`): none can take a server's."""
+_given: Final[set[int]] = set()
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -68,9 +72,9 @@ class Server:
 
     def cpu_s(self) -> dict[str, float]:
         """Processor seconds so far, per program: the process itself and its children."""
-        own = {self.name: _cpu_s(self.process.pid)}
+        own = {self.name: process_cpu_s(self.process.pid)}
         for pid, name in _children(self.process.pid):
-            own[name] = own.get(name, 0.0) + _cpu_s(pid)
+            own[name] = own.get(name, 0.0) + process_cpu_s(pid)
         return own
 
 
@@ -85,6 +89,16 @@ async def heliograph(folder: Path, *, module: str = "heliograph", **settings: An
     command = ["-m", module, "up", "--port", str(port), "--data", str(folder)]
     environment = {"bootstrap_key": KEY, "log_level": "error", "log_format": "text", **settings}
     async with _server("heliograph", command, port, environment) as server:
+        yield server
+
+
+@asynccontextmanager
+async def role(*names: str, **settings: Any) -> AsyncIterator[Server]:
+    """`heliograph run` with these roles, as in a cluster, on servers that the settings name."""
+    port = free_port(1)
+    command = ["-m", "heliograph", "run", *names, "--port", str(port)]
+    environment = {"bootstrap_key": KEY, "log_level": "error", "log_format": "text", **settings}
+    async with _server(names[0], command, port, environment) as server:
         yield server
 
 
@@ -161,7 +175,7 @@ async def _server(name: str, command: list[str], port: int, settings: dict[str, 
     try:
         async with aiohttp.ClientSession() as session:
             server = Server(name, port, process, session)
-            await _ready(server)
+            await ready(server)
             yield server
     finally:
         if process.returncode is None:
@@ -169,7 +183,7 @@ async def _server(name: str, command: list[str], port: int, settings: dict[str, 
         await process.wait()
 
 
-async def _ready(server: Server) -> None:
+async def ready(server: Server) -> None:
     """Returns when the server answers. Raises RuntimeError when it ended or takes too long."""
     async with asyncio.timeout(_START_S):
         while server.process.returncode is None:
@@ -182,18 +196,24 @@ async def _ready(server: Server) -> None:
 
 
 def free_port(together: int) -> int:
+    """The first of so many free ports in a row; never one that was given before."""
     while True:
-        with socket.create_server(("127.0.0.1", 0)) as first:
-            port = int(first.getsockname()[1])
-        try:
-            for following in range(port, port + together):
-                socket.create_server(("127.0.0.1", following)).close()
-        except OSError:
-            continue
-        return port
+        first = random.choice(_PORTS)
+        wanted = range(first, first + together)
+        if _given.isdisjoint(wanted) and all(_is_free(port) for port in wanted):
+            _given.update(wanted)
+            return first
 
 
-def _cpu_s(pid: int) -> float:
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
+def process_cpu_s(pid: int) -> float:
     """Source: proc(5), `stat` fields 14 and 15; 0 where there is no /proc or no such process."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

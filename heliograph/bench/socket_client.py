@@ -21,6 +21,9 @@ class Page(asyncio.Protocol):
     """
     Args:
         arrived: called with the text of every notification frame and when it came (`time.perf_counter_ns`).
+
+    Attributes:
+        acks: whether it acknowledges.
     """
 
     def __init__(self, token: str, arrived: Callable[[bytes, int], None]) -> None:
@@ -28,6 +31,7 @@ class Page(asyncio.Protocol):
         self._arrived = arrived
         self._rest = b""
         self._upgraded = False
+        self.acks = True
         self.connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -70,8 +74,9 @@ class Page(asyncio.Protocol):
 
     def _text(self, text: bytes, now: int) -> None:
         if text.startswith(b'{"t":"notification"'):
-            at = text.find(_OFFSET) + len(_OFFSET)
-            self._say(b'{"t":"ack","offset":%b}' % text[at : text.find(b",", at)])
+            if self.acks:
+                at = text.find(_OFFSET) + len(_OFFSET)
+                self._say(b'{"t":"ack","offset":%b}' % text[at : text.find(b",", at)])
             self._arrived(text, now)
         elif text.startswith(b'{"t":"ping"'):
             self._say(b'{"t":"pong"}')

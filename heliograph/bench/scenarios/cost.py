@@ -18,6 +18,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from heliograph.backends.servers import NatsServer, ValkeyServer
+from heliograph.backends.servers.accounts import OPERATOR
 from heliograph.bench import way
 from heliograph.bench.mailbox import Mailbox
 from heliograph.bench.scenario import Bench, Figure, Measurement, Result, Sample, figure, measured
@@ -128,7 +129,8 @@ async def _counted(bench: Bench) -> AsyncIterator[Counted]:
         module = "heliograph.bench.sides.counted"
         async with lab() as provider:
             settings = {**urls, **sendgrid_of(provider.port, _PACE)}
-            async with heliograph(folder, module=module, **settings) as system, Redis.from_url(redis_url) as redis:
+            counters = valkey.url_of(OPERATOR)  # the system's own account may not read them
+            async with heliograph(folder, module=module, **settings) as system, Redis.from_url(counters) as redis:
                 yield Counted(system, folder, redis, nats, Mailbox(provider))
     finally:
         await asyncio.gather(nats.stop(), valkey.stop())

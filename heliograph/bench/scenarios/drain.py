@@ -36,7 +36,7 @@ async def run(bench: Bench) -> Result:
         for turn in range(bench.rounds):
             for side in SIDES:
                 bench.say(f"drain, {variant}, round {turn + 1} of {bench.rounds}: {side}")
-                count = max(200, int(counts[side] * bench.seconds))
+                count = max(200, int(counts[side] * bench.seconds * bench.options.share))
                 ran[side].append(
                     msgspec.json.decode(await run_module("sides.drain", side, variant, str(count)), type=Ran)
                 )

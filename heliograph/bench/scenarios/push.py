@@ -45,7 +45,7 @@ async def run(bench: Bench) -> Result:
 
 async def _one(bench: Bench, server: Server, side: str) -> Ran:
     await server.call("DELETE", "/lab/messages")
-    count = max(100, int(_PER_SECOND[side] * bench.seconds))
+    count = max(100, int(_PER_SECOND[side] * bench.seconds * bench.options.share))
     text = await run_module("sides.push", side, f"http://127.0.0.1:{server.port}", str(count))
     return msgspec.json.decode(text, type=Ran)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -44,16 +45,23 @@ class Recovered(msgspec.Struct):
 
 async def run(bench: Bench) -> Result:
     backlog = max(100, int(PACE * _AT_PACE * bench.seconds))
-    cases = {
-        "the provider's outage": [await _provider(bench, backlog, turn) for turn in range(bench.rounds)],
-        "loss of queue and cache": [await _queue(bench, backlog, turn) for turn in range(bench.rounds)],
-    }
+    provider, queue = await _both(bench, backlog)
+    cases = {"the provider's outage": provider, "loss of queue and cache": queue}
     return Result(
         name="recovery", title=f"A backlog of {backlog:,} mails after an outage",
         measurements=[_measured(case, backlog, rounds) for case, rounds in cases.items()],
         figures=[one for case, rounds in cases.items() for one in _figures(case, backlog, rounds)],
         notes=[*_NOTES],
     )  # fmt: skip
+
+
+async def _both(bench: Bench, backlog: int) -> tuple[list[Recovered], list[Recovered]]:
+    async def rounds(case: Callable[[Bench, int, int], Awaitable[Recovered]]) -> list[Recovered]:
+        return [await case(bench, backlog, turn) for turn in range(bench.rounds)]
+
+    if bench.options.at_once:
+        return await asyncio.gather(rounds(_provider), rounds(_queue))
+    return await rounds(_provider), await rounds(_queue)
 
 
 async def _provider(bench: Bench, backlog: int, turn: int) -> Recovered:

@@ -17,10 +17,12 @@ from heliograph.bench.clock import now
 
 @dataclass
 class Parts:
-    """An empty store and an empty queue, connected; `redis_url` names an empty cache."""
+    """An empty store and an empty queue, connected; the URLs name them and an empty cache."""
 
     store: SqliteStore
     queue: JetStreamQueue
+    store_url: str
+    nats_url: str
     redis_url: str
 
 
@@ -39,4 +41,4 @@ async def parts() -> AsyncIterator[Parts]:
         queue = JetStreamQueue(nats_url, now)
         await queue.connect()
         undo.push_async_callback(queue.close)
-        yield Parts(store, queue, redis_url)
+        yield Parts(store, queue, f"sqlite:///{folder / 'heliograph.db'}", nats_url, redis_url)
