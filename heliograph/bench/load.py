@@ -111,6 +111,7 @@ class Load:
         await asyncio.sleep(self._plan.warmup_s)
         self._counting, started = True, time.perf_counter()
         await asyncio.sleep(self._plan.seconds)
+        await self._first_answer()
         self._counting, self._going = False, False
         seconds = time.perf_counter() - started
         await work
@@ -214,6 +215,12 @@ class Load:
     def _lost(self) -> None:
         if self._going:
             self._statuses[_CLOSED] += 1
+
+    async def _first_answer(self) -> None:
+        """A time in which nothing was answered has no rate: it goes on until something is."""
+        until = time.perf_counter() + _AFTER_S
+        while not self._answers and time.perf_counter() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
     async def _settled(self) -> None:
         """What is on its way arrives, or counts as lost."""
