@@ -7,11 +7,9 @@ frames that stand in the users' streams already go to the node over the bus, and
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import resource
 import secrets
-import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -23,21 +21,19 @@ from heliograph.backends.bus import NatsBus
 from heliograph.backends.redis import RedisStreams
 from heliograph.bench.body import send
 from heliograph.bench.clock import now
+from heliograph.bench.pages import Clients, open_pages
 from heliograph.bench.scenario import Bench, Figure, Measurement, Result, figure, rates_of, ratio
 from heliograph.bench.servers import Server, role
 from heliograph.bench.sides.parts import Parts, parts
-from heliograph.bench.sides.sockets import TENANT, Crowd, Seen, Wait, user
+from heliograph.bench.sides.sockets import TENANT, user
 from heliograph.core.frames import NotificationFrame, pack_notifications
 from heliograph.core.ids import new_notification_id
 from heliograph.core.model import Key, Notification
 from heliograph.core.ports import StreamEntry
 from heliograph.core.wire import fresh_inbox_item
 
-_A_PROCESS: Final = 5_000
-"""Pages that one client process holds at most."""
 _WARM: Final = 20
 """Pages that were open before memory is first read."""
-_WITHIN_S: Final = 60.0
 _SPARE: Final = 200
 """Open files of the real-time process that are no pages."""
 _BULK: Final = 10_000
@@ -86,32 +82,6 @@ class Opened(msgspec.Struct):
         return 1024 * self.grown_mb / self.pages
 
 
-class Clients:
-    """The processes that hold the pages."""
-
-    def __init__(self, processes: Sequence[asyncio.subprocess.Process], counts: Sequence[int]) -> None:
-        self._processes = processes
-        self._counts = counts
-
-    async def begin(self, each: int, acks: bool) -> None:
-        """From now on every page waits for so many notifications."""
-        for process, count in zip(self._processes, self._counts, strict=True):
-            wait = Wait(arrivals=each * count, within_s=_WITHIN_S, acks=acks)
-            _writer(process).write(msgspec.json.encode(wait) + b"\n")
-        await self._seen()
-
-    async def over(self, deliveries: int) -> float:
-        """When all have them, seconds since 1970. Raises RuntimeError when some never came."""
-        seen = await self._seen()
-        arrived = sum(one.arrived for one in seen)
-        if arrived < deliveries:
-            raise RuntimeError(f"{arrived:,} of {deliveries:,} notifications came within {_WITHIN_S:g} s")
-        return max(one.at for one in seen)
-
-    async def _seen(self) -> list[Seen]:
-        return await asyncio.gather(*(seen(process) for process in self._processes))
-
-
 async def run(bench: Bench) -> Result:
     pages = _allowed(bench.options.sockets)
     secret = secrets.token_hex(32)
@@ -141,56 +111,11 @@ def _allowed(wanted: int) -> int:
 
 @asynccontextmanager
 async def _opened(realtime: Server, secret: str, pages: int) -> AsyncIterator[tuple[Opened, Clients]]:
-    async with _clients(realtime.port, secret, pages, _WARM) as _:
+    async with open_pages(realtime.port, secret, pages, _WARM) as _:
         pass
     before = realtime.memory_mb()
-    async with _clients(realtime.port, secret, 0, pages) as (clients, seconds):
+    async with open_pages(realtime.port, secret, 0, pages) as (clients, seconds):
         yield Opened(pages, seconds, realtime.memory_mb() - before), clients
-
-
-@asynccontextmanager
-async def _clients(port: int, secret: str, first: int, pages: int) -> AsyncIterator[tuple[Clients, float]]:
-    """With the seconds it took to open all pages."""
-    processes: list[asyncio.subprocess.Process] = []
-    counts = shares(pages, _A_PROCESS)
-    try:
-        for number, count in enumerate(counts):
-            processes.append(await _client())
-            crowd = Crowd(port, secret, first + sum(counts[:number]), count, f"127.0.0.{number + 2}")
-            _writer(processes[-1]).write(msgspec.json.encode(crowd) + b"\n")
-        opened = await asyncio.gather(*(seen(process) for process in processes))
-        yield Clients(processes, counts), max(one.at for one in opened) - min(one.since for one in opened)
-    finally:
-        for process in processes:
-            _writer(process).close()
-        for process in processes:
-            await process.wait()
-
-
-async def _client() -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "heliograph.bench.sides.sockets", stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-
-
-def shares(pages: int, most: int) -> list[int]:
-    """Pages by process: as few processes as hold them with at most so many each, as evenly as can be."""
-    processes = -(-pages // most)
-    return [pages // processes + (number < pages % processes) for number in range(processes)]
-
-
-async def seen(process: asyncio.subprocess.Process) -> Seen:
-    """What it says next. Raises RuntimeError when it has ended."""
-    line = await process.stdout.readline() if process.stdout else b""
-    if not line:
-        raise RuntimeError("a process with open pages failed")
-    return msgspec.json.decode(line, type=Seen)
-
-
-def _writer(process: asyncio.subprocess.Process) -> asyncio.StreamWriter:
-    assert process.stdin
-    return process.stdin
 
 
 # --- fan-out ----------------------------------------------------------------------------------------------------------

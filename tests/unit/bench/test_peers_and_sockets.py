@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from heliograph.bench import pages as pages_of
 from heliograph.bench import peers as started
 from heliograph.bench.command import app
 from heliograph.bench.histogram import Histogram
@@ -61,7 +62,7 @@ def test_peers_are_offered_apart_and_say_how_to_get_them(monkeypatch: pytest.Mon
     ("pages", "processes"), [(1, [1]), (5_000, [5_000]), (5_001, [2_501, 2_500]), (19_800, [4_950] * 4)]
 )
 def test_pages_are_shared_out_evenly_among_few_processes(pages: int, processes: list[int]) -> None:
-    assert sockets.shares(pages, 5_000) == processes
+    assert pages_of.shares(pages, 5_000) == processes
 
 
 def test_memory_and_deliveries_are_by_page_and_by_processor_second() -> None:
