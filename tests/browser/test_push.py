@@ -69,7 +69,7 @@ async def test_a_push_is_shown_as_it_was_sent(push: Push) -> None:
         "action_url": "https://shop.example/orders/1", "collapse_key": "order-1",
     }  # fmt: skip
     await push.deliver(json.dumps(sent))
-    assert await eventually(push.shown) == [
+    assert await eventually(push.shown, 40) == [
         {"title": "<b>Shipped</b>", "body": "On its way", "tag": "order-1", "data": {"url": sent["action_url"]}}
     ]
 
@@ -83,5 +83,5 @@ async def test_a_push_that_nobody_understands_is_shown_all_the_same(push: Push) 
         found = await push.shown()
         return found if len(found) == 2 else None
 
-    found = {one["title"]: one["data"] for one in await eventually(both)}
+    found = {one["title"]: one["data"] for one in await eventually(both, 40)}
     assert found == {"127.0.0.1": {"url": None}, "T": {"url": None}}

@@ -38,8 +38,9 @@ async def url(server: ValkeyServer) -> str:
 
 
 @pytest.fixture
-async def redis(url: str) -> AsyncIterator[Redis]:
-    async with Redis.from_url(url, decode_responses=True) as client:
+async def redis(server: ValkeyServer, url: str) -> AsyncIterator[Redis]:
+    """As the operator: the system's own accounts may not look at everything."""
+    async with Redis.from_url(server.url_of("operator"), decode_responses=True) as client:
         yield client
 
 
