@@ -17,12 +17,13 @@ import pytest_asyncio
 
 from tests.browser.cable import Cable
 from tests.support.eventually import eventually
+from tests.support.mongo import mongo_database_url, mongo_url
 from tests.support.nats_cluster import NatsNode, nats_cluster
 from tests.support.servers import redis_url
 from tests.support.steady import Steady
 from tests.support.system import Heliograph
 
-__all__ = ["redis_url"]
+__all__ = ["mongo_database_url", "mongo_url", "redis_url"]
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
 HALF = (
     ["api", "webhooks"], ["realtime"],
