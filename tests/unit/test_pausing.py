@@ -50,9 +50,19 @@ async def test_a_pause_is_kept_until_it_is_ended() -> None:
     assert list(await paused(store)) == ["fcm"]
 
 
-async def test_every_process_learns_of_it(caplog: pytest.LogCaptureFixture) -> None:
+class Watched(MemoryStore):
+    """Counts how often somebody looked."""
+
+    looks = 0
+
+    async def settings(self, names: Sequence[str]) -> Sequence[str | None]:
+        self.looks += 1
+        return await super().settings(names)
+
+
+async def test_every_process_learns_of_it() -> None:
     """The watch takes it from the store; while the store is away what is known stands."""
-    store, pauses, stop = MemoryStore(), Pauses(), asyncio.Event()
+    store, pauses, stop = Watched(), Pauses(), asyncio.Event()
     running = asyncio.create_task(PauseWatch(store, pauses, every_s=0.001).run(stop))
     await pause(store, "push", "", T0)
 
@@ -61,8 +71,12 @@ async def test_every_process_learns_of_it(caplog: pytest.LogCaptureFixture) -> N
 
     await eventually(known)
     await store.close_store()
-    for _ in range(5):
-        await asyncio.sleep(0.002)
+    before = store.looks
+
+    async def looked_in_vain() -> bool:
+        return store.looks >= before + 2
+
+    await eventually(looked_in_vain)
     assert await known()
     await store.open()
     await resume(store, "push")
@@ -119,7 +133,8 @@ async def test_a_paused_lane_lets_its_process_end() -> None:
     lane.pauses.take(of("push"))
     await lane.publish("a", "alert")
     running = asyncio.create_task(lane.consumer.run(stop))
-    await asyncio.sleep(0.005)
+    for _ in range(50):
+        await asyncio.sleep(0)
     stop.set()
     await asyncio.wait_for(running, 5)
     assert lane.handled == []

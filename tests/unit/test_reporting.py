@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -49,12 +50,26 @@ async def test_who_is_silent_is_gone() -> None:
     assert list(await reports(cells, clock.now)) == []
 
 
+class Asked(MemoryCells):
+    """Counts how often somebody wanted to change something."""
+
+    changes = 0
+
+    async def change(self, name: str, step: Callable[[bytes], bytes], ttl_ms: int) -> bytes:
+        self.changes += 1
+        return await super().change(name, step, ttl_ms)
+
+
 async def test_whoever_ends_says_goodbye_and_a_lost_cache_ends_nobody() -> None:
     """It is told when the cache is back."""
-    cells, clock, stop = MemoryCells(), FakeClock(), asyncio.Event()
+    cells, clock, stop = Asked(), FakeClock(), asyncio.Event()
     cells.away = True
     running = asyncio.create_task(Reporter(cells, clock, ("api",), every_s=0.001).run(stop))
-    await asyncio.sleep(0.005)
+
+    async def tried() -> bool:
+        return cells.changes >= 2
+
+    await eventually(tried)
     with pytest.raises(PresenceUnavailable):
         await reports(cells, clock.now)
     cells.away = False
