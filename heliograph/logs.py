@@ -8,11 +8,26 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Final, TextIO, cast
 
 import structlog
 
 from heliograph import telemetry, tracing
 from heliograph.core.masking import masked, one_line
+
+
+class _StandardError:
+    """Whatever `sys.stderr` is when a line is written: loggers are kept for as long as the process lives, and who
+    embeds us, or captures what a test writes, may have put another stream there by then."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+_OUT: Final = cast("TextIO", _StandardError())
 
 
 def count_bugs(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -51,10 +66,10 @@ def configure_logging(level: str, style: str) -> None:
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=_OUT),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_OUT)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[
         structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer], foreign_pre_chain=shared))  # fmt: skip
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import secrets
@@ -78,6 +79,20 @@ def test_no_value_forges_a_line(style: str, capsys: pytest.CaptureFixture[str]) 
     assert not any("\x1b[31mx" in line or "x\x1b[31m" in line for line in written)
     if style == "json":
         assert [json.loads(line)["level"] for line in written] == ["info", "warning"]
+
+
+def test_a_line_goes_to_the_standard_error_of_the_moment(style: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A logger is kept for as long as the process lives; the stream of its first line may be closed by then."""
+    first, second = io.StringIO(), io.StringIO()
+    monkeypatch.setattr("sys.stderr", first)
+    logs.configure_logging("debug", style)
+    log = structlog.get_logger("kept")
+    log.warning("one")
+    first.close()
+    monkeypatch.setattr("sys.stderr", second)
+    log.warning("two")
+    logging.getLogger("library").warning("three")
+    assert [word in second.getvalue() for word in ("two", "three")] == [True, True]
 
 
 @given(st.text())
