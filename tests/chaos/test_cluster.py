@@ -112,7 +112,7 @@ async def test_halves_leaders_and_processes_are_lost(
     async with Steady(api, 25, keyed=True, retries=3) as steady, api.socket("uma", url=live.url) as tab:
         await steady.more(25)
         await far.cut()
-        status, _ = await there[0].call("POST", "/v1/send", {"to": "uma", "title": "refused"})
+        status, _ = await there[0].call("POST", "/v1/send", {"to": "nobody", "title": "refused"})
         assert status == 503
         await steady.more(50)
         await far.mend()
