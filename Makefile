@@ -46,9 +46,9 @@ demo: setup sdk/node_modules/.installed ## build the demo's page and start it: t
 lab: setup ## the provider lab alone
 	@exec $(BIN)/heliograph lab $(ARGS)
 
-test: check sdk $(CHROMIUM) ## every suite; what kills processes runs alone, the rest side by side
+test: check sdk $(CHROMIUM) ## every suite; what kills processes comes last, beside nothing else
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/chaos $(ARGS)
-	@$(BIN)/python -m pytest tests/chaos $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/chaos $(ARGS)
 
 check: audit ## format, lint, types, layers, advisories
 	@$(BIN)/ruff format --check --quiet .

@@ -63,12 +63,14 @@ class Fleet:
     members: by name, the roles of each process.
     proxied: puts a `Proxy` before the queue and the cache, and before the store if it is a server.
     environments: by member, what else its process finds in its environment.
+    socket_s: `SOCKET_S`; longer where no server freezes and a slow one has much to do.
     """
 
     def __init__(
         self, folder: Path, make: Make, dice: random.Random, store: str, *,
         members: Mapping[str, Sequence[str]] = SPLIT, proxied: bool = False,
-        environments: Mapping[str, dict[str, str]] | None = None, store_url: str = "", **settings: Any,
+        environments: Mapping[str, dict[str, str]] | None = None, store_url: str = "", socket_s: int = SOCKET_S,
+        **settings: Any,
     ) -> None:  # fmt: skip
         self.folder = folder
         self._make = make
@@ -81,6 +83,7 @@ class Fleet:
         self.valkey = ValkeyServer(folder)
         self.mongo: MongoServer | None = None
         self._environments = environments or {}
+        self._socket_s = socket_s
         self.store_url = store_url or f"sqlite:///{folder / 'heliograph.db'}"
         self.proxies: dict[str, Proxy] = {}
         self.members: dict[str, Heliograph] = {}
@@ -93,7 +96,7 @@ class Fleet:
         if self._store == "mongo":
             (self.folder / "mongo").mkdir()
             self.mongo = await MongoServer(self.folder / "mongo").start()
-            self.store_url = f"{self.mongo.url}/chaos?socketTimeoutMS={SOCKET_S * 1000}"
+            self.store_url = f"{self.mongo.url}/chaos?socketTimeoutMS={self._socket_s * 1000}"
         store_url = await self._way("store", self.store_url) if self.mongo else self.store_url
         shared = {
             "store_url": store_url,

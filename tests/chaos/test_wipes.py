@@ -50,7 +50,7 @@ async def test_a_backlog_survives_wipes(
 ) -> None:  # fmt: skip
     """While the provider is down and a backlog waits, everything but the store is wiped; 99.9 % wait again in 60 s."""
     count = scaled(2_000 if store == "sqlite" else 300, 100_000)
-    fleet = await fleet_of(store, members=ALONE, email_rate=RATE, breaker_probe_s=0.5)
+    fleet = await fleet_of(store, members=ALONE, email_rate=RATE, breaker_probe_s=0.5, socket_s=20)
     tenant = Tenant("default", KEY, [f"u{n}" for n in range(200)])
     await outside.fault("sendgrid", mode="down")
     async with Sender(lambda: fleet.urls_of("api"), [tenant], ledger, dice) as sender:
